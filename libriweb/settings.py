@@ -1,0 +1,279 @@
+"""Every setting, in one file; every value that differs between two shops comes from the environment.
+
+The README lists each variable with its meaning and default. A bad value stops the start.
+"""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+# The site -------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY")
+SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
+_site = urlsplit(SITE_URL)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_site.hostname])
+CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
+ADMIN_PATH = env.str("ADMIN_PATH", default="admin/").strip("/") + "/"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.forms",
+    "csp",
+    "django_htmx",
+    "catalog",
+    "collectivities",
+    "librisoft_bridge",
+    "grouped_orders",
+    # After ours, so that our admin templates stand before Django's own.
+    "libriweb.apps.BooksellerAdminConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "libriweb.urls"
+WSGI_APPLICATION = "libriweb.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "collectivities.context.bookshop",
+            ],
+        },
+    },
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# Data -----------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+# People ---------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "collectivities.User"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "initiator:orders"
+LOGOUT_REDIRECT_URL = "home"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600
+
+# Language and time ----------------------------------------------------------------------------
+
+# Not fr-be: Django would then print 06.04.2022, and the bookshop's own screens say 06/04/2022.
+LANGUAGE_CODE = "fr"
+USE_I18N = True
+LOCALE_PATHS = [BASE_DIR / "locale"]
+# The shop's time zone: deadlines end at its midnight.
+TIME_ZONE = env.str("SHOP_TIME_ZONE", default="Europe/Brussels")
+USE_TZ = True
+# ISO 3166-1 alpha-2; decides which price and market of an ONIX record are ours.
+SHOP_COUNTRY = env.str("SHOP_COUNTRY", default="BE")
+
+# Static files ---------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_URL = "media/"
+MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / "media")))
+STATIC_MANIFEST = env.bool("STATIC_MANIFEST", default=not DEBUG)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_MANIFEST
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not STATIC_MANIFEST
+
+# Payments -------------------------------------------------------------------------------------
+# A provider whose credentials are empty is not offered.
+
+PAYPAL_CLIENT_ID = env.str("PAYPAL_CLIENT_ID", default="")
+PAYPAL_CLIENT_SECRET = env.str("PAYPAL_CLIENT_SECRET", default="")
+PAYPAL_WEBHOOK_ID = env.str("PAYPAL_WEBHOOK_ID", default="")
+PAYPAL_API_URL = env.str("PAYPAL_API_URL", default="https://api-m.paypal.com").rstrip("/")
+PAYPAL_PAGE_ORIGIN = env.str("PAYPAL_PAGE_ORIGIN", default="https://www.paypal.com").rstrip("/")
+# The shop's own PayPal merchant id: money for anybody else is not ours.
+PAYPAL_MERCHANT_ID = env.str("PAYPAL_MERCHANT_ID", default="")
+
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_API_URL = env.str("STRIPE_API_URL", default="https://api.stripe.com").rstrip("/")
+STRIPE_PAGE_ORIGIN = env.str("STRIPE_PAGE_ORIGIN", default="https://checkout.stripe.com").rstrip("/")
+
+# LIBRISOFT ------------------------------------------------------------------------------------
+
+LIBRISOFT_URL = env.str("LIBRISOFT_URL", default="").rstrip("/")
+LIBRISOFT_TOKEN = env.str("LIBRISOFT_TOKEN", default="")
+
+# Mails ----------------------------------------------------------------------------------------
+# Every mail of whatever origin becomes a row first; a task sends it through the server below.
+
+EMAIL_BACKEND = "grouped_orders.outgoing.OutboxBackend"
+SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+vars().update(
+    {k: v for k, v in env.email_url("EMAIL_URL", default="smtp://127.0.0.1:25").items() if k != "EMAIL_BACKEND"}
+)
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=15)
+EMAIL_USE_LOCALTIME = True
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"Librairie <libraire@{_site.hostname}>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# Celery ---------------------------------------------------------------------------------------
+# A doorbell only: rows are the queue, so nothing here has to survive a flushed broker.
+
+if REDIS_URL:
+    CELERY_BROKER_URL = REDIS_URL
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "socket_connect_timeout": 3,
+        "socket_timeout": 5,
+        "visibility_timeout": 600,
+    }
+else:
+    _broker = Path(env.str("BROKER_DIR", default=str(BASE_DIR / ".demo" / "broker")))
+    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker / "messages"),
+        "data_folder_out": str(_broker / "messages"),
+        "control_folder": str(_broker / "control"),
+        "store_processed": False,
+    }
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # a poisoned message would run for ever; the rows retry instead
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Each of these may run twice, or late, without harm. expires: a stopped worker finds no pile of them.
+CELERY_BEAT_SCHEDULE = {
+    "deliver mails": {
+        "task": "grouped_orders.clock.deliver_mails",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "hand orders to LIBRISOFT": {
+        "task": "librisoft_bridge.clock.transmit_waiting",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "read LIBRISOFT's statuses": {
+        "task": "librisoft_bridge.clock.read_statuses",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "settle payments": {
+        "task": "grouped_orders.clock.settle_payments",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "send refunds": {
+        "task": "grouped_orders.clock.send_refunds",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+}
+
+# Security -------------------------------------------------------------------------------------
+
+_https = _site.scheme == "https"
+SECURE_SSL_REDIRECT = _https
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31536000) if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
+SECURE_HSTS_PRELOAD = _https
+if env.bool("BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+# Strict would drop the session when the payer comes back from the provider's page.
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+_payment_origins = [
+    origin
+    for credential, origin in (
+        (PAYPAL_CLIENT_ID, PAYPAL_PAGE_ORIGIN),
+        (STRIPE_SECRET_KEY, STRIPE_PAGE_ORIGIN),
+    )
+    if credential
+]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        # Chromium refuses a POST whose redirect leaves for an origin that is not named here.
+        "form-action": ["'self'", *_payment_origins],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'self'"],
+        "object-src": ["'none'"],
+    }
+}
+
+# Logs -----------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+}
