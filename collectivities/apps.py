@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class CollectivitiesConfig(AppConfig):
+    name = "collectivities"
+    verbose_name = "Collectivités"
