@@ -1,0 +1,124 @@
+"""What checkout asks of a payment provider, and what it gets back. Another gateway is one more file.
+
+A client knows no models. It raises two things only: `Refused`, a definite no, and `Unknown`, when nobody
+can say whether the money moved.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple, Protocol
+
+
+class Money(NamedTuple):
+    """Exact to the cent; the currency is an ISO 4217 code."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt to pay, as a provider needs to know it. No buyer's name goes with it."""
+
+    our_id: str
+    money: Money
+    description: str
+    email: str
+    return_url: str
+    cancel_url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Where to send the payer, and the provider's own reference for the attempt."""
+
+    ref: str
+    url: str
+
+
+@dataclass(frozen=True)
+class CaptureInfo:
+    id: str
+    status: Literal["COMPLETED", "PENDING", "DECLINED", "FAILED"]
+    money: Money
+    fee: Decimal | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the provider says of an attempt, from an authenticated answer.
+
+    open: the payer has not finished · approved: he has, and we may capture · done: captures tell ·
+    dead: expired, cancelled or unknown to the provider.
+    """
+
+    ref: str
+    phase: Literal["open", "approved", "done", "dead"]
+    money: Money | None
+    our_id: str | None
+    payee: str | None = None
+    captures: tuple[CaptureInfo, ...] = ()
+    debug_id: str = ""
+
+
+@dataclass(frozen=True)
+class RefundInfo:
+    id: str
+    status: Literal["COMPLETED", "PENDING", "FAILED"]
+    money: Money
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A webhook whose origin is proved. Its content is only a trigger: the truth is fetched again."""
+
+    event_id: str
+    type: str
+    ref: str | None = None
+    our_id: str | None = None
+
+
+class Refused(Exception):
+    """A definite no: nothing moved. `by_payer` when the payer can mend it (another card)."""
+
+    def __init__(self, code: str, *, debug_id: str = "", by_payer: bool = False) -> None:
+        super().__init__(code)
+        self.code = code
+        self.debug_id = debug_id
+        self.by_payer = by_payer
+
+
+class Unknown(Exception):
+    """Time-out, reset, 5xx, 429, an answer nobody can read: the outcome is not known. Never call it a failure."""
+
+
+class BadSignature(Exception):
+    """A webhook that does not come from the provider."""
+
+
+class PaymentProvider(Protocol):
+    # True when money moves only at our own capture (PayPal), False when at the payer's click (Stripe Checkout).
+    needs_capture: bool
+
+    def create(self, attempt: Attempt, *, key: str) -> Redirect: ...
+
+    def fetch(self, ref: str) -> Snapshot: ...
+
+    def capture(self, ref: str, *, key: str) -> Snapshot: ...
+
+    def expire(self, ref: str) -> Snapshot:
+        """Make the attempt impossible to pay. Idempotent; where the provider has no such thing, a fetch."""
+        ...
+
+    def refund(self, capture_id: str, money: Money, *, our_id: str, key: str) -> RefundInfo: ...
+
+    def fetch_refund(self, refund_id: str) -> RefundInfo: ...
+
+    def parse_webhook(self, headers: Mapping[str, str], raw: bytes) -> Notice:
+        """Raises BadSignature, or Unknown when the proof itself cannot be had now."""
+        ...
