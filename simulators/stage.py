@@ -1,0 +1,132 @@
+"""What every HTTP simulator has in common: a process, a state that outlives it, and faults on demand.
+
+    POST /_sim/faults {"match": "POST /v1/orders", "kind": "drop_after", "times": 1}
+
+`match` is a regular expression searched in "METHOD /path"; `times` is how often it strikes (0: until cleared);
+`DELETE /_sim/faults` clears them. Kinds understood here:
+
+    delay        wait `seconds`, then answer as usual
+    drop_before  close the connection, nothing done
+    drop_after   do it, then close the connection: the effect stands, the answer is lost
+    status       answer `status` (with `headers`), nothing done
+    html         answer 200 with a page of HTML, nothing done
+    truncated    do it, answer half of the JSON
+    empty        do it, answer 204
+
+Every other kind belongs to one simulator, which asks for it with `stage.strikes(kind)`.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.serving import make_server
+
+Fault = dict[str, Any]
+
+
+class Stage:
+    """A Flask application, its lock, its state (a JSON-able dict) and its faults."""
+
+    def __init__(self, name: str, *, state_file: Path | None = None, start: Callable[[], dict[str, Any]] = dict):
+        self.app = Flask(name)
+        self.lock = threading.RLock()
+        self.faults: list[Fault] = []
+        self._state_file = state_file
+        self.state: dict[str, Any] = start()
+        if state_file is not None and state_file.exists():
+            self.state.update(json.loads(state_file.read_text()))
+        self.app.before_request(self._before)
+        self.app.after_request(self._after)
+        self.app.add_url_rule("/_sim/faults", view_func=self._faults, methods=["GET", "POST", "DELETE"])
+        self.app.add_url_rule("/_sim/health", view_func=lambda: jsonify(ok=True))
+
+    def save(self) -> None:
+        """Write the state down; call it under the lock after every change."""
+        if self._state_file is None:
+            return
+        with self.lock:
+            temporary = self._state_file.with_suffix(".part")
+            temporary.write_text(json.dumps(self.state))
+            os.replace(temporary, self._state_file)
+
+    def strikes(self, *kinds: str) -> Fault | None:
+        """The fault of one of these kinds that is due for this request, counted as used; or None."""
+        with self.lock:
+            for fault in self.faults:
+                if fault["kind"] in kinds and re.search(fault["match"], f"{request.method} {request.path}"):
+                    if fault["times"]:
+                        fault["times"] -= 1
+                        if not fault["times"]:
+                            self.faults.remove(fault)
+                    return fault
+        return None
+
+    def _faults(self) -> Response:
+        if request.method == "DELETE":
+            self.faults.clear()
+        if request.method == "POST":
+            asked = request.get_json(force=True)
+            self.faults.append({"match": "", "times": 1, **asked})
+        return jsonify(faults=self.faults)
+
+    def _before(self) -> Response | None:
+        if request.path.startswith("/_sim/"):
+            return None
+        if fault := self.strikes("delay"):
+            time.sleep(fault.get("seconds", 1))
+        if self.strikes("drop_before"):
+            self._hang_up()
+        if fault := self.strikes("status"):
+            return Response(
+                json.dumps(fault.get("body", {"code": "busy", "message": "Simulated"})),
+                status=fault.get("status", 503),
+                headers=fault.get("headers", {}),
+                content_type="application/json",
+            )
+        if self.strikes("html"):
+            return Response("<html><body><h1>502 Bad Gateway</h1></body></html>", content_type="text/html")
+        return None
+
+    def _after(self, response: Response) -> Response:
+        if request.path.startswith("/_sim/") or request.path == "/_sim":
+            return response
+        if self.strikes("drop_after"):
+            self._hang_up()
+        if self.strikes("truncated"):
+            body = response.get_data()
+            response.set_data(body[: len(body) // 2])
+        if self.strikes("empty"):
+            return Response(status=204)
+        return response
+
+    def _hang_up(self) -> None:
+        connection: socket.socket = request.environ["werkzeug.socket"]
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def serve(build: Callable[[argparse.Namespace], Stage], *arguments: tuple[str, dict[str, Any]]) -> None:
+    """Run one simulator as a program: --port, --state, and the arguments of its own."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--state", type=Path, help="file that keeps the state over a restart")
+    for flag, options in arguments:
+        parser.add_argument(flag, **options)
+    options = parser.parse_args()
+    stage = build(options)
+    server = make_server("127.0.0.1", options.port, stage.app, threaded=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        sys.exit(0)
