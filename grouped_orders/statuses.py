@@ -95,8 +95,8 @@ class PaymentState(TextChoices):
 
 # Money moved, is moving, or may have moved: one at most for a sub-order.
 HOLDING_STATES = (PaymentState.CAPTURING, PaymentState.PENDING, PaymentState.CAPTURED)
-# The provider may still tell us something new.
-UNSETTLED_STATES = (PaymentState.CREATED, PaymentState.REDIRECTED, PaymentState.CAPTURING, PaymentState.PENDING)
+# The payer may still be at the provider's page.
+OPEN_STATES = (PaymentState.CREATED, PaymentState.REDIRECTED)
 
 
 class CaptureStatus(TextChoices):

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from grouped_orders.models.sub_order import SubOrder
 from grouped_orders.statuses import (
     HOLDING_STATES,
-    UNSETTLED_STATES,
+    OPEN_STATES,
     CaptureStatus,
     HandMethod,
     PaymentMethod,
@@ -33,12 +33,25 @@ def new_payment_id() -> str:
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
-    def unsettled(self) -> Self:
-        return self.filter(state__in=UNSETTLED_STATES)
+    def open(self) -> Self:
+        """The payer may still be at the provider's page."""
+        return self.filter(state__in=OPEN_STATES)
+
+    def holding(self) -> Self:
+        """Money moved, is moving or may have moved, and counts: one at most for a sub-order."""
+        return self.filter(state__in=HOLDING_STATES, set_aside=False)
+
+    def in_doubt(self) -> Self:
+        """Money may have moved: nothing else may be begun, and the order waits."""
+        return self.holding().exclude(state=PaymentState.CAPTURED)
+
+    def received(self) -> Self:
+        """Money that counts for its sub-order."""
+        return self.holding().filter(state=PaymentState.CAPTURED)
 
     def due(self, now: datetime) -> Self:
-        """Those whose fate is to be asked about now."""
-        return self.unsettled().filter(next_check_at__lte=now)
+        """Those the provider is to be asked about now, whatever their state: money wins over what we believed."""
+        return self.filter(next_check_at__lte=now)
 
 
 class Payment(models.Model):
@@ -50,14 +63,15 @@ class Payment(models.Model):
     amount = models.DecimalField(_("montant"), max_digits=10, decimal_places=2)
     currency = models.CharField(_("devise"), max_length=3, default="EUR")
     state = models.CharField(_("état"), max_length=12, choices=PaymentState.choices, default=PaymentState.CREATED)
-    provider_ref = models.CharField(_("référence du prestataire"), max_length=120, null=True, blank=True)
+    provider_ref = models.CharField(_("référence du prestataire"), max_length=120, blank=True)
     approve_url = models.URLField(_("page du prestataire"), max_length=500, blank=True)
     # Raised each time a declined instrument sends the payer back: a new capture needs a new key.
     capture_seq = models.PositiveSmallIntegerField(default=1)
     lease_until = models.DateTimeField(_("réservé jusqu’à"), null=True, blank=True)
     next_check_at = models.DateTimeField(_("prochaine vérification"), null=True, blank=True)
     checks = models.PositiveSmallIntegerField(_("vérifications"), default=0)
-    duplicate = models.BooleanField(_("reçu en trop"), default=False)
+    # Money that does not count for the sub-order: paid twice, paid too late, not the amount that was asked.
+    set_aside = models.BooleanField(_("mis de côté"), default=False)
     reason = models.CharField(_("explication"), max_length=300, blank=True)
     debug_id = models.CharField(_("référence technique"), max_length=60, blank=True)
     # Only when the bookseller validated it himself.
@@ -77,7 +91,7 @@ class Payment(models.Model):
         verbose_name_plural = _("paiements")
         ordering = ["-pk"]
         indexes = [
-            models.Index(fields=["next_check_at"], name="payment_due", condition=Q(state__in=UNSETTLED_STATES)),
+            models.Index(fields=["next_check_at"], name="payment_due", condition=Q(next_check_at__isnull=False)),
         ]
         constraints = [
             models.CheckConstraint(
@@ -102,13 +116,13 @@ class Payment(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["method", "provider_ref"],
-                condition=Q(provider_ref__isnull=False),
+                condition=~Q(provider_ref=""),
                 name="payment_one_for_a_provider_ref",
             ),
             # What makes a double capture impossible, whoever races with whom.
             models.UniqueConstraint(
                 fields=["sub_order"],
-                condition=Q(state__in=HOLDING_STATES, duplicate=False),
+                condition=Q(state__in=HOLDING_STATES, set_aside=False),
                 name="payment_one_holds_a_sub_order",
                 violation_error_message=_("Un paiement de cette sous-commande est déjà en cours."),
             ),
@@ -173,7 +187,7 @@ class Refund(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=new_payment_id, editable=False)
     amount = models.DecimalField(_("montant"), max_digits=10, decimal_places=2)
     state = models.CharField(_("état"), max_length=10, choices=RefundState.choices, default=RefundState.REQUESTED)
-    provider_id = models.CharField(_("numéro chez le prestataire"), max_length=120, null=True, blank=True)
+    provider_id = models.CharField(_("numéro chez le prestataire"), max_length=120, blank=True)
     reason = models.CharField(_("motif"), max_length=300)
     error = models.CharField(_("dernière erreur"), max_length=300, blank=True)
     tries = models.PositiveSmallIntegerField(_("essais"), default=0)
@@ -191,9 +205,7 @@ class Refund(models.Model):
         verbose_name_plural = _("remboursements")
         ordering = ["pk"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["provider_id"], condition=Q(provider_id__isnull=False), name="refund_counted_once"
-            ),
+            models.UniqueConstraint(fields=["provider_id"], condition=~Q(provider_id=""), name="refund_counted_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_above_zero"),
             models.CheckConstraint(condition=Q(state__in=RefundState.values), name="refund_state_is_known"),
             models.CheckConstraint(

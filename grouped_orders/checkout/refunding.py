@@ -1,0 +1,132 @@
+"""Money given back: asked for in a row, sent by the clock, followed to its end."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from celery import current_app
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from collectivities.models import User
+from grouped_orders import mails, payments
+from grouped_orders.lifecycle import NotAllowed
+from grouped_orders.models import Capture, JournalEntry, Refund
+from grouped_orders.payments.base import Money, RefundInfo, Refused, Unknown
+from grouped_orders.statuses import CaptureStatus, PaymentMethod, RefundState
+
+MAX_WAIT = timedelta(hours=1)
+
+
+@transaction.atomic
+def request_refund(
+    capture: Capture, *, amount: Decimal | None = None, by: User | None, reason: str, now: datetime
+) -> Refund:
+    """Ask for money to be given back: what is left of the capture, or `amount` of it, in euros.
+
+    What was paid by hand is given back by hand: such a refund waits for `note_refunded_by_hand`.
+    Raises NotAllowed when it is more than what is left.
+    """
+    capture = Capture.objects.select_for_update(of=("self",)).select_related("payment__sub_order").get(pk=capture.pk)
+    amount = capture.refundable if amount is None else amount
+    if capture.status != CaptureStatus.COMPLETED or not 0 < amount <= capture.refundable:
+        raise NotAllowed(_("Il ne reste pas ce montant à rembourser sur ce paiement."))
+    by_hand = capture.method == PaymentMethod.BY_HAND
+    refund = Refund.objects.create(
+        capture=capture,
+        amount=amount,
+        reason=reason,
+        requested_by=by,
+        requested_at=now,
+        next_try_at=None if by_hand else now,
+    )
+    _write_down(refund, _("Remboursement demandé"), by=by, now=now)
+    if not by_hand:
+        # A doorbell only: the clock sends what is due, whether this is heard or not.
+        transaction.on_commit(lambda: current_app.send_task("grouped_orders.clock.send_refunds"), robust=True)
+    return refund
+
+
+def send_refund(refund: Refund, *, now: datetime) -> Refund:
+    """Ask the provider to give it back, or how far it is. Safe to repeat: the same key, so the same refund."""
+    provider = payments.provider(PaymentMethod(refund.capture.method))
+    money = Money(refund.amount, refund.capture.currency)
+    try:
+        if refund.provider_id:
+            answer = provider.fetch_refund(refund.provider_id)
+        else:
+            answer = provider.refund(
+                refund.capture.provider_id, money, our_id=refund.public_id, key=f"rf-{refund.public_id}"
+            )
+    except Refused as no:
+        return _record(refund, now=now, error=no.code)
+    except Unknown as doubt:
+        return _postpone(refund, now=now, error=str(doubt))
+    return _record(refund, now=now, answer=answer)
+
+
+@transaction.atomic
+def note_refunded_by_hand(refund: Refund, *, by: User, note: str, now: datetime) -> Refund:
+    """The bookseller gave the money back himself. Raises NotAllowed when it is done or on its way already."""
+    refund = _hold(refund)
+    if refund.state not in (RefundState.REQUESTED, RefundState.FAILED) or refund.provider_id:
+        raise NotAllowed(_("Ce remboursement est déjà fait ou en cours chez le prestataire."))
+    _finish(refund, now=now, note=_("à la main : %(note)s") % {"note": note}, by=by)
+    return refund
+
+
+@transaction.atomic
+def _record(refund: Refund, *, now: datetime, answer: RefundInfo | None = None, error: str = "") -> Refund:
+    refund = _hold(refund)
+    if refund.state in (RefundState.DONE, RefundState.FAILED):
+        return refund
+    refund.tries += 1
+    if answer is not None:
+        refund.provider_id = answer.id
+    if answer is not None and answer.status == "COMPLETED":
+        _finish(refund, now=now)
+    elif answer is not None and answer.status == "PENDING":
+        refund.state, refund.next_try_at = RefundState.PENDING, now + _wait(refund.tries)
+    else:
+        refund.state, refund.next_try_at = RefundState.FAILED, None
+        refund.error = error or (answer.reason if answer else "")
+        _write_down(refund, _("Remboursement refusé par le prestataire"), now=now, reason=refund.error)
+    refund.save(update_fields=["tries", "provider_id", "state", "next_try_at", "error", "done_at"])
+    return refund
+
+
+@transaction.atomic
+def _postpone(refund: Refund, *, now: datetime, error: str) -> Refund:
+    refund = _hold(refund)
+    refund.tries += 1
+    refund.next_try_at = now + _wait(refund.tries)
+    refund.error = error[:300]
+    refund.save(update_fields=["tries", "next_try_at", "error"])
+    return refund
+
+
+def _finish(refund: Refund, *, now: datetime, note: str = "", by: User | None = None) -> None:
+    refund.state, refund.done_at, refund.next_try_at, refund.error = RefundState.DONE, now, None, ""
+    refund.save(update_fields=["state", "done_at", "next_try_at", "error"])
+    _write_down(refund, _("Remboursement fait"), by=by, now=now, reason=note)
+    mails.refund_done(refund)
+
+
+def _hold(refund: Refund) -> Refund:
+    locked = Refund.objects.select_for_update(of=("self",)).select_related("capture__payment__sub_order__grouped_order")
+    return locked.get(pk=refund.pk)
+
+
+def _wait(tries: int) -> timedelta:
+    return min(timedelta(minutes=1) * 2 ** min(tries, 10), MAX_WAIT)
+
+
+def _write_down(refund: Refund, what: str, *, now: datetime, reason: str = "", by: User | None = None) -> None:
+    sub_order = refund.capture.payment.sub_order
+    JournalEntry.objects.create(
+        grouped_order_id=sub_order.grouped_order_id,
+        sub_order=sub_order,
+        actor=by,
+        what=f"{what} : {refund.amount} €".replace(".", ","),
+        reason=reason or refund.reason,
+        at=now,
+    )

@@ -1,0 +1,295 @@
+"""`settle`: ask the provider what became of an attempt, act on it once, and write down what is true."""
+
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from grouped_orders import lifecycle, mails, payments
+from grouped_orders.checkout.locking import hold_payment
+from grouped_orders.checkout.refunding import request_refund
+from grouped_orders.models import Capture, JournalEntry, Payment, SubOrder
+from grouped_orders.models.order import deadline_end
+from grouped_orders.payments.base import CaptureInfo, PaymentProvider, Refused, Snapshot, Unknown
+from grouped_orders.statuses import (
+    OPEN_STATES,
+    CaptureStatus,
+    OrderStatus,
+    PaymentMethod,
+    PaymentState,
+    SubOrderStatus,
+)
+
+# A payment begun before the deadline may finish this long after it.
+GRACE = timedelta(minutes=30)
+# While a capture is being asked for, nobody else asks.
+LEASE = timedelta(seconds=90)
+# After this long an attempt nobody approved is dead.
+LIFETIME = timedelta(hours=72)
+WAITS = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60)]
+
+
+def settle(payment: Payment, *, now: datetime) -> Payment:
+    """Find out what became of this attempt and record it; return it as it is afterwards.
+
+    Idempotent, and safe from return page, webhook, clock and button at once. Never raises for a provider that
+    does not answer: the payment then stays as it was and is asked about again.
+    """
+    if payment.method == PaymentMethod.BY_HAND:
+        return payment
+    if not payment.provider_ref:
+        return _forget_unborn(payment, now)
+    provider = payments.provider(PaymentMethod(payment.method))
+    try:
+        snapshot = provider.fetch(payment.provider_ref)
+        if snapshot.phase == "approved":
+            return _capture(payment, snapshot, provider, now)
+        if snapshot.phase == "open" and payment.state == PaymentState.SUPERSEDED:
+            snapshot = provider.expire(payment.provider_ref)
+    except Unknown:
+        return _ask_again(payment, now)
+    except Refused as no:
+        return _record_dead(payment, no, now)
+    return _record(payment, snapshot, now)
+
+
+def settle_rivals(payment: Payment, provider: PaymentProvider, *, now: datetime) -> None:
+    """Before money is taken: no other open page of this sub-order may take it too.
+
+    Only providers that take money at the payer's click matter; the others move at our own capture.
+    """
+    rivals = payment.sub_order.payments.exclude(pk=payment.pk).filter(
+        method=PaymentMethod.CARD, next_check_at__isnull=False
+    )
+    for rival in rivals:
+        supersede(rival, reason=_("Remplacé par un autre paiement"), now=now)
+        settle(rival, now=now)
+
+
+@transaction.atomic
+def supersede(payment: Payment, *, reason: str, now: datetime) -> None:
+    """Another attempt, or a decision, takes the place of this one. A no-op once money may have moved."""
+    payment = hold_payment(payment)
+    if payment.state not in (*OPEN_STATES, PaymentState.ABANDONED):
+        return
+    payment.state, payment.reason = PaymentState.SUPERSEDED, reason
+    # PayPal moves money only at our capture, which will not come; a card page must still be shut.
+    payment.next_check_at = None if payment.method == PaymentMethod.PAYPAL else now
+    payment.save(update_fields=["state", "reason", "next_check_at"])
+
+
+# Taking the money (providers that leave it to us) ---------------------------------------------
+
+
+def _capture(payment: Payment, snapshot: Snapshot, provider: PaymentProvider, now: datetime) -> Payment:
+    if wrong := _mismatch(payment, snapshot):
+        return _decline(payment, wrong, now)
+    settle_rivals(payment, provider, now=now)
+    payment, ours = _claim(payment, now)
+    if not ours:
+        return payment
+    assert payment.provider_ref is not None
+    try:
+        snapshot = provider.capture(payment.provider_ref, key=f"cap-{payment.public_id}-{payment.capture_seq}")
+    except Unknown:
+        return _ask_again(payment, now)
+    except Refused as no:
+        return _record_refused(payment, no, now)
+    return _record(payment, snapshot, now)
+
+
+def _mismatch(payment: Payment, snapshot: Snapshot) -> str:
+    """What is approved must be what we asked: amount, currency, payee and our own reference."""
+    if snapshot.money is None or snapshot.money != (payment.amount, payment.currency):
+        return _("Le montant approuvé n’est pas celui qui était demandé")
+    if snapshot.our_id != payment.public_id:
+        return _("La référence approuvée n’est pas la nôtre")
+    if snapshot.payee and snapshot.payee not in payments.payees(PaymentMethod(payment.method)):
+        return _("Le bénéficiaire n’est pas la librairie")
+    return ""
+
+
+@transaction.atomic
+def _claim(payment: Payment, now: datetime) -> tuple[Payment, bool]:
+    """Decide under lock whether the money may be taken now, and by us alone."""
+    payment = hold_payment(payment)
+    if payment.state == PaymentState.CAPTURING:
+        if payment.lease_until and payment.lease_until > now:
+            return payment, False
+    elif payment.state not in (*OPEN_STATES, PaymentState.ABANDONED):
+        return payment, False
+    elif not _may_take_money(payment, now):
+        _set_declined(payment, _("La commande ne pouvait plus prendre ce paiement"), now)
+        return payment, False
+    payment.state, payment.lease_until, payment.next_check_at = PaymentState.CAPTURING, now + LEASE, now + LEASE
+    try:
+        with transaction.atomic():
+            payment.save(update_fields=["state", "lease_until", "next_check_at"])
+    except IntegrityError:  # payment_one_holds_a_sub_order: another attempt is taking the money
+        payment.refresh_from_db(fields=["state", "lease_until", "next_check_at"])
+        return payment, False
+    return payment, True
+
+
+def _may_take_money(payment: Payment, now: datetime) -> bool:
+    sub_order, order = payment.sub_order, payment.sub_order.grouped_order
+    end = deadline_end(order.deadline)
+    in_time = now < end or (payment.created_at < end and now < end + GRACE)
+    return sub_order.status == SubOrderStatus.PENDING and order.status == OrderStatus.OPEN and in_time
+
+
+@transaction.atomic
+def _decline(payment: Payment, reason: str, now: datetime) -> Payment:
+    payment = hold_payment(payment)
+    if payment.state in (*OPEN_STATES, PaymentState.ABANDONED):
+        _set_declined(payment, reason, now)
+    return payment
+
+
+def _set_declined(payment: Payment, reason: str, now: datetime) -> None:
+    """Approved by the payer, and not taken: he is told that nothing was debited."""
+    payment.state, payment.reason, payment.next_check_at = PaymentState.SUPERSEDED, reason, None
+    payment.save(update_fields=["state", "reason", "next_check_at"])
+    _alert(payment.sub_order, _("Paiement approuvé mais non débité"), reason, now)
+    mails.payment_superseded(payment)
+
+
+@transaction.atomic
+def _record_refused(payment: Payment, no: Refused, now: datetime) -> Payment:
+    """The provider would not take the money. The payer can mend it with another card, or begin again."""
+    payment = hold_payment(payment)
+    if payment.state != PaymentState.CAPTURING:
+        return payment
+    payment.lease_until, payment.reason, payment.debug_id = None, no.code, no.debug_id[:60]
+    if no.by_payer:
+        payment.state, payment.capture_seq = PaymentState.REDIRECTED, payment.capture_seq + 1
+        payment.next_check_at = now + WAITS[0]
+    else:
+        payment.state, payment.next_check_at = PaymentState.FAILED, None
+    payment.save(update_fields=["state", "lease_until", "reason", "debug_id", "capture_seq", "next_check_at"])
+    return payment
+
+
+# Writing down what is true --------------------------------------------------------------------
+
+
+@transaction.atomic
+def _record(payment: Payment, snapshot: Snapshot, now: datetime) -> Payment:
+    payment = hold_payment(payment)
+    captures = [_upsert(payment, info, now) for info in snapshot.captures]
+    states = {capture.status for capture in captures}
+    rivals = payment.sub_order.payments.exclude(pk=payment.pk)
+    if payment.state == PaymentState.CAPTURED:
+        _set_state(payment, PaymentState.CAPTURED, now)
+    elif CaptureStatus.COMPLETED in states and rivals.in_doubt().exists():
+        # Which of the two counts is known when the other one is.
+        return _ask_again(payment, now)
+    elif CaptureStatus.COMPLETED in states:
+        _record_received(payment, captures, now)
+    elif CaptureStatus.PENDING in states:
+        payment.set_aside = rivals.holding().exists()
+        _set_state(payment, PaymentState.PENDING, now, asks_again=True)
+    elif states:
+        _set_state(payment, PaymentState.FAILED, now, reason=captures[-1].reason)
+    elif snapshot.phase == "dead" or payment.created_at + LIFETIME < now:
+        superseded = payment.state == PaymentState.SUPERSEDED
+        _set_state(payment, PaymentState.SUPERSEDED if superseded else PaymentState.EXPIRED, now)
+    else:
+        state = PaymentState.REDIRECTED if payment.state in OPEN_STATES else PaymentState(payment.state)
+        _set_state(payment, state, now, asks_again=True)
+    return payment
+
+
+def _upsert(payment: Payment, info: CaptureInfo, now: datetime) -> Capture:
+    capture, _created = Capture.objects.update_or_create(
+        method=payment.method,
+        provider_id=info.id,
+        defaults={"status": info.status, "fee": info.fee, "reason": info.reason[:120]},
+        create_defaults={
+            "payment": payment,
+            "status": info.status,
+            "amount": info.money.amount,
+            "currency": info.money.currency,
+            "fee": info.fee,
+            "reason": info.reason[:120],
+            "seen_at": now,
+        },
+    )
+    return capture
+
+
+def _record_received(payment: Payment, captures: list[Capture], now: datetime) -> None:
+    """Money came in: it is always recorded, whatever the order's state; what cannot count goes back."""
+    sub_order = payment.sub_order
+    received = [capture for capture in captures if capture.status == CaptureStatus.COMPLETED]
+    as_asked = [(c.amount, c.currency) for c in received] == [(payment.amount, payment.currency)]
+    taken = sub_order.payments.exclude(pk=payment.pk).received().exists()
+    counts = as_asked and sub_order.status == SubOrderStatus.PENDING and not taken
+    payment.set_aside = not counts
+    _set_state(payment, PaymentState.CAPTURED, now)
+    if counts:
+        lifecycle.mark_paid(sub_order, now=now)
+    elif as_asked:
+        _alert(sub_order, _("Paiement reçu en trop : il est remboursé"), sub_order.get_status_display(), now)
+        for capture in received:
+            request_refund(capture, by=None, reason=_("Paiement reçu en trop"), now=now)
+    else:
+        _alert(sub_order, _("Montant reçu inattendu : à vérifier avec le prestataire"), "", now)
+
+
+def _set_state(
+    payment: Payment, state: PaymentState, now: datetime, *, asks_again: bool = False, reason: str = ""
+) -> None:
+    payment.state, payment.lease_until, payment.reason = state, None, reason or payment.reason
+    payment.checks += 1
+    payment.next_check_at = now + _wait(payment.checks) if asks_again else None
+    if state == PaymentState.CAPTURED and payment.captured_at is None:
+        payment.captured_at = now
+    payment.save(
+        update_fields=["state", "lease_until", "reason", "checks", "next_check_at", "captured_at", "set_aside"]
+    )
+
+
+@transaction.atomic
+def _ask_again(payment: Payment, now: datetime) -> Payment:
+    """The provider does not say: nothing changes but the time of the next question."""
+    payment = hold_payment(payment)
+    payment.checks += 1
+    payment.next_check_at = now + _wait(payment.checks)
+    payment.save(update_fields=["checks", "next_check_at"])
+    return payment
+
+
+@transaction.atomic
+def _record_dead(payment: Payment, no: Refused, now: datetime) -> Payment:
+    """The provider does not know this attempt (any more): it can no longer be paid."""
+    payment = hold_payment(payment)
+    if payment.state in (*OPEN_STATES, PaymentState.ABANDONED, PaymentState.SUPERSEDED):
+        state = PaymentState.SUPERSEDED if payment.state == PaymentState.SUPERSEDED else PaymentState.EXPIRED
+        _set_state(payment, state, now, reason=no.code)
+    else:
+        _ask_again(payment, now)
+    return payment
+
+
+@transaction.atomic
+def _forget_unborn(payment: Payment, now: datetime) -> Payment:
+    """Created here, never answered there: the payer got no page, so it cannot be paid."""
+    payment = hold_payment(payment)
+    if payment.state == PaymentState.CREATED and payment.created_at + LEASE < now:
+        _set_state(payment, PaymentState.EXPIRED, now)
+    return payment
+
+
+def _wait(checks: int) -> timedelta:
+    return WAITS[min(max(checks, 1), len(WAITS)) - 1]
+
+
+def _alert(sub_order: SubOrder, what: str, reason: str, now: datetime) -> None:
+    JournalEntry.objects.create(
+        grouped_order_id=sub_order.grouped_order_id,
+        sub_order=sub_order,
+        what=_("Sous-commande n° %(number)s : %(what)s") % {"number": sub_order.pk, "what": what},
+        reason=reason,
+        at=now,
+    )

@@ -1,0 +1,141 @@
+"""The payer leaves for the provider's page, and comes back without having paid."""
+
+from datetime import datetime, timedelta
+from urllib.parse import urljoin
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from collectivities.models import Terms
+from grouped_orders import lifecycle, payments
+from grouped_orders.checkout.locking import hold, hold_payment
+from grouped_orders.checkout.settling import settle, settle_rivals, supersede
+from grouped_orders.lifecycle import NotAllowed
+from grouped_orders.models import Payment, SubOrder
+from grouped_orders.payments.base import Attempt, Money, PaymentProvider, Redirect, Refused, Unknown
+from grouped_orders.statuses import OPEN_STATES, PaymentMethod, PaymentState, SubOrderStatus
+
+# A page begun less than this long ago is used again instead of a second one.
+REUSE = timedelta(minutes=20)
+# What Stripe accepts as the shortest life of a page, and so the longest a payment outlives the deadline.
+PAGE_LIFE = timedelta(minutes=30)
+
+
+class AlreadyPaid(NotAllowed):
+    """There is nothing left to pay, or a payment is being verified: the buyer's own page says which."""
+
+
+def start(sub_order: SubOrder, *, method: PaymentMethod, terms: Terms | None, now: datetime) -> str:
+    """Begin to pay; return the provider's page to send the payer to.
+
+    The amount comes from the database, the terms accepted and when are kept. An open page of the same provider
+    is used again. Raises NotAllowed with a sentence for the payer, AlreadyPaid when there is nothing to pay.
+    """
+    payment = _begin(sub_order, method=method, terms=terms, now=now)
+    if payment.state == PaymentState.REDIRECTED:
+        return payment.approve_url
+    provider = payments.provider(method)
+    for old in payment.sub_order.payments.exclude(pk=payment.pk).filter(state__in=OPEN_STATES):
+        supersede(old, reason=_("Remplacé par un autre paiement"), now=now)
+    settle_rivals(payment, provider, now=now)
+    payment.sub_order.refresh_from_db(fields=["status"])
+    if payment.sub_order.status != SubOrderStatus.PENDING:
+        supersede(payment, reason=_("Déjà payé"), now=now)
+        raise AlreadyPaid(_("Cette sous-commande est déjà payée."))
+    redirect = _create(payment, provider, now)
+    return _record_redirect(payment, redirect, provider, now)
+
+
+def abandon(payment: Payment, *, now: datetime) -> Payment:
+    """The payer came back by « Annuler ». The provider has the last word: what was paid all the same is paid."""
+    payment = settle(payment, now=now)
+    if payment.state not in OPEN_STATES:
+        return payment
+    with transaction.atomic():
+        payment = hold_payment(payment)
+        if payment.state in OPEN_STATES:
+            payment.state = PaymentState.ABANDONED
+            payment.save(update_fields=["state"])
+    return payment
+
+
+@transaction.atomic
+def _begin(sub_order: SubOrder, *, method: PaymentMethod, terms: Terms | None, now: datetime) -> Payment:
+    """Write the attempt down, or find the one that is open already."""
+    order, sub_order = hold(sub_order)
+    if sub_order.status == SubOrderStatus.PAID or sub_order.payments.in_doubt().exists():
+        raise AlreadyPaid(_("Cette sous-commande est déjà payée, ou son paiement est en cours de vérification."))
+    if sub_order.status == SubOrderStatus.CANCELLED:
+        raise NotAllowed(_("Cette sous-commande est annulée : elle ne peut plus être payée."))
+    if reason := lifecycle.subscription_refusal(order, now):
+        raise NotAllowed(reason)
+    sub_order.terms, sub_order.terms_accepted_at = terms, now
+    sub_order.save(update_fields=["terms", "terms_accepted_at"])
+    again = sub_order.payments.filter(
+        method=method, state=PaymentState.REDIRECTED, redirected_at__gt=now - REUSE, amount=sub_order.total
+    ).first()
+    if again is not None:
+        return again
+    return Payment.objects.create(
+        sub_order=sub_order, method=method, amount=sub_order.total, created_at=now, next_check_at=now + PAGE_LIFE
+    )
+
+
+def _create(payment: Payment, provider: PaymentProvider, now: datetime) -> Redirect:
+    sub_order = payment.sub_order
+    back = {
+        name: urljoin(settings.SITE_URL, reverse(f"payments:{name}", args=[sub_order.secret, payment.public_id]))
+        for name in ("returned", "abandoned")
+    }
+    attempt = Attempt(
+        our_id=payment.public_id,
+        money=Money(payment.amount, payment.currency),
+        description=_("Commande n° %(number)s : %(quantity)d × %(title)s")
+        % {
+            "number": sub_order.pk,
+            "quantity": sub_order.quantity,
+            "title": sub_order.grouped_order.book.title,
+        },
+        email=sub_order.email,
+        return_url=back["returned"],
+        cancel_url=back["abandoned"],
+        expires_at=now + PAGE_LIFE,
+    )
+    try:
+        try:
+            return provider.create(attempt, key=f"cre-{payment.public_id}")
+        except Unknown:  # once more under the same key: the same page if it exists already
+            return provider.create(attempt, key=f"cre-{payment.public_id}")
+    except (Unknown, Refused) as failure:
+        _record_failed(payment, str(failure))
+        raise NotAllowed(
+            _(
+                "Le service de paiement ne répond pas. Rien n’a été débité : "
+                "réessayez dans quelques minutes, ou choisissez l’autre mode de paiement."
+            )
+        ) from failure
+
+
+@transaction.atomic
+def _record_redirect(payment: Payment, redirect: Redirect, provider: PaymentProvider, now: datetime) -> str:
+    payment = hold_payment(payment)
+    payment.provider_ref, payment.approve_url = redirect.ref, redirect.url
+    payment.redirected_at = now
+    if payment.state == PaymentState.CREATED:
+        payment.state, payment.next_check_at = PaymentState.REDIRECTED, now + timedelta(minutes=1)
+    else:  # superseded while the provider was answering: the clock shuts the page
+        payment.next_check_at = now
+    payment.save(update_fields=["state", "provider_ref", "approve_url", "redirected_at", "next_check_at"])
+    if payment.state != PaymentState.REDIRECTED:
+        raise AlreadyPaid(_("Un autre paiement de cette sous-commande vient d’être commencé."))
+    return payment.approve_url
+
+
+@transaction.atomic
+def _record_failed(payment: Payment, reason: str) -> None:
+    payment = hold_payment(payment)
+    if payment.state == PaymentState.CREATED:
+        payment.state, payment.reason, payment.next_check_at = PaymentState.FAILED, reason[:300], None
+        payment.save(update_fields=["state", "reason", "next_check_at"])
