@@ -19,6 +19,8 @@ from ulid import ULID
 from collectivities.postal import Country, PostalAddress
 from grouped_orders.statuses import OrderStatus, PickupMode, SubOrderStatus
 
+# « La date limite approche ! » : the last day and this many before it.
+NEAR = 2
 # The advisory locks of this application stand under one number, those of another would have theirs.
 LOCK_NAMESPACE = 7162
 
@@ -175,6 +177,10 @@ class GroupedOrder(models.Model):
     def days_left(self, now: datetime) -> int:
         """The deadline minus today: 1 on the eve, 0 on the last day, negative once it is past."""
         return (self.deadline - timezone.localdate(now)).days
+
+    def deadline_is_near(self, now: datetime) -> bool:
+        """« La date limite approche ! » : one of the last three days on which a buyer may subscribe."""
+        return self.takes_sub_orders(now) and self.days_left(now) <= NEAR
 
     def status_label(self, now: datetime) -> str:
         """The status in the specification's words, told by the clock while the order is OPEN."""
