@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from collectivities.models import User
 from grouped_orders import mails, payments
-from grouped_orders.lifecycle import NotAllowed
-from grouped_orders.models import Capture, JournalEntry, Refund
+from grouped_orders.lifecycle import NotAllowed, write_down
+from grouped_orders.models import Capture, Refund
 from grouped_orders.payments.base import Money, RefundInfo, Refused, Unknown
 from grouped_orders.statuses import CaptureStatus, PaymentMethod, RefundState
 
@@ -122,11 +122,12 @@ def _wait(tries: int) -> timedelta:
 
 def _write_down(refund: Refund, what: str, *, now: datetime, reason: str = "", by: User | None = None) -> None:
     sub_order = refund.capture.payment.sub_order
-    JournalEntry.objects.create(
-        grouped_order_id=sub_order.grouped_order_id,
+    amount = f"{refund.amount} €".replace(".", ",")
+    write_down(
+        sub_order.grouped_order,
+        f"{what} : {amount}",
         sub_order=sub_order,
-        actor=by,
-        what=f"{what} : {refund.amount} €".replace(".", ","),
+        by=by,
         reason=reason or refund.reason,
-        at=now,
+        now=now,
     )

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from grouped_orders import lifecycle, mails, payments
 from grouped_orders.checkout.locking import hold_payment
 from grouped_orders.checkout.refunding import request_refund
-from grouped_orders.models import Capture, JournalEntry, Payment, SubOrder
+from grouped_orders.models import Capture, Payment, SubOrder
 from grouped_orders.models.order import deadline_end
 from grouped_orders.payments.base import CaptureInfo, PaymentProvider, Refused, Snapshot, Unknown
 from grouped_orders.statuses import (
@@ -286,10 +286,5 @@ def _wait(checks: int) -> timedelta:
 
 
 def _alert(sub_order: SubOrder, what: str, reason: str, now: datetime) -> None:
-    JournalEntry.objects.create(
-        grouped_order_id=sub_order.grouped_order_id,
-        sub_order=sub_order,
-        what=_("Sous-commande n° %(number)s : %(what)s") % {"number": sub_order.pk, "what": what},
-        reason=reason,
-        at=now,
-    )
+    what = _("Sous-commande n° %(number)s : %(what)s") % {"number": sub_order.pk, "what": what}
+    lifecycle.write_down(sub_order.grouped_order, what, sub_order=sub_order, reason=reason, now=now)

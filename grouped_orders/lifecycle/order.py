@@ -1,18 +1,9 @@
-"""The life of a group order and of its sub-orders: the only writer of a status.
+"""The verbs of a group order."""
 
-Every verb takes the order's lock first, looks again, then acts, so two clicks or two people cannot both win.
-Instants are aware datetimes; `now` is passed in, the shop's time zone is the current one.
-"""
-
-from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -20,26 +11,11 @@ from catalog.models import Book
 from collectivities.models import Address, User
 from collectivities.postal import PostalAddress
 from grouped_orders import mails
-from grouped_orders.models import GroupedOrder, JournalEntry, Payment, SubOrder
-from grouped_orders.statuses import (
-    ORDER_MOVES,
-    SUB_ORDER_MOVES,
-    OrderMove,
-    OrderStatus,
-    PickupMode,
-    SubOrderMove,
-    SubOrderStatus,
-)
+from grouped_orders.lifecycle.handing import hand_over_of
+from grouped_orders.lifecycle.moving import NotAllowed, day_of, move_order, move_sub_order, write_down
+from grouped_orders.models import GroupedOrder, Payment, SubOrder
+from grouped_orders.statuses import ORDER_MOVES, OrderMove, OrderStatus, PickupMode, SubOrderMove, SubOrderStatus
 from librisoft_bridge import outbox
-from librisoft_bridge.handover import Customer, HandOver, Line, Place, Share
-from librisoft_bridge.models import ShopOrder
-
-
-class NotAllowed(Exception):
-    """The rules say no; the message is a French sentence for whoever asked."""
-
-
-# The group order ------------------------------------------------------------------------------
 
 
 @transaction.atomic
@@ -87,7 +63,7 @@ def open_order(
         **_copy("pickup", pickup.postal),
         **_copy("billing", billing.postal._replace(name=collectivity.name)),
     )
-    _write_down(order, _("Commande groupée créée"), by=initiator, now=now, to_status=order.status)
+    write_down(order, _("Commande groupée créée"), by=initiator, now=now, to_status=order.status)
     mails.order_created(order)
     return order
 
@@ -106,8 +82,8 @@ def move_deadline(order: GroupedOrder, *, to: date, by: User, now: datetime) -> 
         return order
     was, order.deadline = order.deadline, to
     order.save(update_fields=["deadline"])
-    what = _("Date limite déplacée du %(was)s au %(to)s") % {"was": _day(was), "to": _day(to)}
-    _write_down(order, what, by=by, now=now)
+    what = _("Date limite déplacée du %(was)s au %(to)s") % {"was": day_of(was), "to": day_of(to)}
+    write_down(order, what, by=by, now=now)
     return order
 
 
@@ -121,8 +97,8 @@ def validate(order: GroupedOrder, *, by: User, now: datetime) -> GroupedOrder:
     order = GroupedOrder.objects.locked_for_moving(order.pk)
     for reason in validation_blockers(order, now):
         raise NotAllowed(reason)
-    shop_order = outbox.hand_over(_hand_over(order, now))
-    _move_order(
+    shop_order = outbox.hand_over(hand_over_of(order, now))
+    move_order(
         order,
         OrderMove.VALIDATE,
         what=_("Commande validée et envoyée vers LIBRISOFT (commande classique n° %(number)s)")
@@ -153,7 +129,7 @@ def validation_blockers(order: GroupedOrder, now: datetime) -> list[str]:
     if order.takes_sub_orders(now):
         days = order.days_left(now) + 1
         reasons.append(
-            _("La date de clôture des commandes (%(day)s) n’est pas encore passée.") % {"day": _day(order.deadline)}
+            _("La date de clôture des commandes (%(day)s) n’est pas encore passée.") % {"day": day_of(order.deadline)}
             + " "
             + ngettext(
                 "Vous pourrez valider cette commande groupée dans %(days)d jour.",
@@ -174,9 +150,7 @@ def close(order: GroupedOrder, *, by: User, now: datetime) -> GroupedOrder:
     Whatever LIBRISOFT's status says: it informs, the bookseller decides. Raises NotAllowed.
     """
     order = GroupedOrder.objects.locked_for_moving(order.pk)
-    _move_order(
-        order, OrderMove.CLOSE, what=_("Commande mise à disposition et clôturée"), by=by, now=now, closed_at=now
-    )
+    move_order(order, OrderMove.CLOSE, what=_("Commande mise à disposition et clôturée"), by=by, now=now, closed_at=now)
     mails.order_available(order)
     return order
 
@@ -186,7 +160,7 @@ def reopen(order: GroupedOrder, *, by: User, reason: str, now: datetime) -> Grou
     """Take back a closing made by mistake. Asks a reason, sends nothing. Raises NotAllowed."""
     _require_reason(reason)
     order = GroupedOrder.objects.locked_for_moving(order.pk)
-    _move_order(order, OrderMove.REOPEN, what=_("Clôture reprise"), by=by, reason=reason, now=now, closed_at=None)
+    move_order(order, OrderMove.REOPEN, what=_("Clôture reprise"), by=by, reason=reason, now=now, closed_at=None)
     return order
 
 
@@ -207,7 +181,7 @@ def note_librisoft_by_hand(
         "number": number or "—",
         "status": status_label or "—",
     }
-    _write_down(order, what, by=by, reason=reason, now=now)
+    write_down(order, what, by=by, reason=reason, now=now)
     return order
 
 
@@ -218,7 +192,7 @@ def cancel(order: GroupedOrder, *, by: User, reason: str, now: datetime) -> list
     `checkout.cancel_order` is the verb to call: it cares for the money in the same transaction. Raises NotAllowed.
     """
     order = GroupedOrder.objects.locked_for_moving(order.pk)
-    _move_order(
+    move_order(
         order,
         OrderMove.CANCEL,
         what=_("Commande groupée annulée"),
@@ -228,159 +202,15 @@ def cancel(order: GroupedOrder, *, by: User, reason: str, now: datetime) -> list
         cancelled_at=now,
     )
     if order.shop_order is not None and not outbox.withdraw(order.shop_order):
-        _write_down(order, _("LIBRISOFT a déjà cette commande : à annuler aussi dans LIBRISOFT"), now=now)
+        write_down(order, _("LIBRISOFT a déjà cette commande : à annuler aussi dans LIBRISOFT"), now=now)
     live = order.sub_orders.exclude(status=SubOrderStatus.CANCELLED).select_for_update(of=("self",)).order_by("pk")
     paid = []
     for sub_order in live:
         if sub_order.status == SubOrderStatus.PAID:
             paid.append(sub_order)
-        _move_sub_order(sub_order, SubOrderMove.CANCEL, by=by, reason=reason, now=now, cancelled_at=now)
+        move_sub_order(sub_order, SubOrderMove.CANCEL, by=by, reason=reason, now=now, cancelled_at=now)
     mails.order_cancelled(order, reason=reason)
     return paid
-
-
-# The sub-orders -------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def register(
-    order: GroupedOrder, *, first_name: str, last_name: str, email: str, quantity: int, now: datetime
-) -> SubOrder:
-    """A buyer subscribes, without an account, while the order takes sub-orders. Nothing is mailed before payment.
-
-    Raises NotAllowed with the reason, said kindly.
-    """
-    order = GroupedOrder.objects.locked_for_adding(order.pk)
-    if reason := subscription_refusal(order, now):
-        raise NotAllowed(reason)
-    return SubOrder.objects.create(
-        grouped_order=order,
-        first_name=first_name,
-        last_name=last_name,
-        email=email,
-        quantity=quantity,
-        total=order.unit_price * quantity + order.shipping_fee,
-        created_at=now,
-    )
-
-
-def subscription_refusal(order: GroupedOrder, now: datetime) -> str:
-    """Why nobody can subscribe or begin to pay now, for a buyer to read; empty when one can."""
-    if order.takes_sub_orders(now):
-        return ""
-    match order.status:
-        case OrderStatus.CANCELLED:
-            return _("Cette commande groupée a été annulée : il n’est plus possible de commander.")
-        case OrderStatus.OPEN:
-            return _("La date limite (%(day)s) est passée : il n’est plus possible de commander.") % {
-                "day": _day(order.deadline)
-            }
-        case _other:
-            return _("Cette commande groupée est déjà partie chez le libraire : il n’est plus possible de commander.")
-
-
-def mark_paid(sub_order: SubOrder, *, by: User | None = None, now: datetime) -> None:
-    """The verdict « Payée », for `checkout` alone: in its transaction, under its locks, beside its payment rows."""
-    _move_sub_order(sub_order, SubOrderMove.PAY, by=by, now=now, paid_at=now)
-    mails.sub_order_paid(sub_order)
-
-
-def cancel_sub_order(sub_order: SubOrder, *, by: User | None, reason: str, now: datetime) -> None:
-    """Cancel one sub-order of an order that is not validated yet; for `checkout`, which holds the locks and the money.
-
-    Raises NotAllowed.
-    """
-    if sub_order.grouped_order.status != OrderStatus.OPEN:
-        raise NotAllowed(_("Cette commande groupée est déjà validée ou annulée : ses sous-commandes ne changent plus."))
-    _move_sub_order(sub_order, SubOrderMove.CANCEL, by=by, reason=reason, now=now, cancelled_at=now)
-
-
-# The two writers, and the journal -------------------------------------------------------------
-
-
-def _move_order(
-    order: GroupedOrder,
-    move: OrderMove,
-    *,
-    what: str,
-    by: User | None,
-    now: datetime,
-    reason: str = "",
-    **facts: datetime | ShopOrder | None,
-) -> None:
-    was = OrderStatus(order.status)
-    target = ORDER_MOVES[move].get(was)
-    if target is None:
-        raise NotAllowed(
-            _("Cette commande groupée est « %(status)s » : %(move)s impossible.")
-            % {"status": was.label, "move": move.label}
-        )
-    order.status = target
-    _save(order, facts)
-    _write_down(order, what, by=by, reason=reason, now=now, from_status=was, to_status=target)
-
-
-def _move_sub_order(
-    sub_order: SubOrder,
-    move: SubOrderMove,
-    *,
-    by: User | None,
-    now: datetime,
-    reason: str = "",
-    **facts: datetime | None,
-) -> None:
-    was = SubOrderStatus(sub_order.status)
-    target = SUB_ORDER_MOVES[move].get(was)
-    if target is None:
-        raise NotAllowed(
-            _("Cette sous-commande est « %(status)s » : %(move)s impossible.")
-            % {"status": was.label, "move": move.label}
-        )
-    sub_order.status = target
-    _save(sub_order, facts)
-    what = _("Sous-commande n° %(number)s : %(status)s") % {"number": sub_order.pk, "status": target.label}
-    _write_down(
-        sub_order.grouped_order,
-        what,
-        sub_order=sub_order,
-        by=by,
-        reason=reason,
-        now=now,
-        from_status=was,
-        to_status=target,
-    )
-
-
-def _save(thing: GroupedOrder | SubOrder, facts: Mapping[str, Any]) -> None:
-    for name, value in facts.items():
-        setattr(thing, name, value)
-    thing.save(update_fields=["status", *facts])
-
-
-def _write_down(
-    order: GroupedOrder,
-    what: str,
-    *,
-    now: datetime,
-    sub_order: SubOrder | None = None,
-    by: User | None = None,
-    reason: str = "",
-    from_status: str = "",
-    to_status: str = "",
-) -> None:
-    JournalEntry.objects.create(
-        grouped_order=order,
-        sub_order=sub_order,
-        actor=by,
-        what=what,
-        reason=reason,
-        from_status=from_status,
-        to_status=to_status,
-        at=now,
-    )
-
-
-# What the verbs share -------------------------------------------------------------------------
 
 
 def _refuse_past(deadline: date, now: datetime) -> None:
@@ -393,47 +223,5 @@ def _require_reason(reason: str) -> None:
         raise NotAllowed(_("Dites pourquoi : le motif est gardé dans le journal."))
 
 
-def _day(day: date) -> str:
-    return date_format(day, "d/m/Y")
-
-
 def _copy(prefix: str, address: PostalAddress) -> dict[str, str]:
     return {f"{prefix}_{field}": value for field, value in address._asdict().items()}
-
-
-def _hand_over(order: GroupedOrder, now: datetime) -> HandOver:
-    """What LIBRISOFT is told: the collectivity, the quantities, the amounts; no buyer."""
-    initiator, collectivity = order.initiator, order.collectivity
-    received = (
-        Payment.objects.received()
-        .filter(sub_order__grouped_order=order, sub_order__status=SubOrderStatus.PAID)
-        .order_by("method")
-        .values_list("method")
-        .annotate(Sum("amount"))
-    )
-    return HandOver(
-        group_order_number=order.pk,
-        ordered_at=now,
-        customer=Customer(
-            external_id=collectivity.customer_code,
-            name=collectivity.name,
-            contact_name=initiator.get_full_name() or collectivity.service,
-            email=initiator.email,
-            phone=initiator.phone or collectivity.phone,
-        ),
-        billing=Place(*order.billing_address),
-        delivery_mode=order.pickup_mode,
-        delivery=Place(*order.pickup_address),
-        customer_reference=order.customer_reference,
-        comment=order.comment,
-        lines=(
-            Line(
-                ean13=order.book.ean13,
-                title=order.book.title,
-                quantity=order.sub_orders.recapitulation().paid.articles,
-                unit_price=order.unit_price,
-                vat_rate=order.vat_rate,
-            ),
-        ),
-        payments=tuple(Share(method, Decimal(amount)) for method, amount in received),
-    )

@@ -1,0 +1,65 @@
+"""The verbs of a sub-order."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from collectivities.models import User
+from grouped_orders import mails
+from grouped_orders.lifecycle.moving import NotAllowed, day_of, move_sub_order
+from grouped_orders.models import GroupedOrder, SubOrder
+from grouped_orders.statuses import OrderStatus, SubOrderMove
+
+
+@transaction.atomic
+def register(
+    order: GroupedOrder, *, first_name: str, last_name: str, email: str, quantity: int, now: datetime
+) -> SubOrder:
+    """A buyer subscribes, without an account, while the order takes sub-orders. Nothing is mailed before payment.
+
+    Raises NotAllowed with the reason, said kindly.
+    """
+    order = GroupedOrder.objects.locked_for_adding(order.pk)
+    if reason := subscription_refusal(order, now):
+        raise NotAllowed(reason)
+    return SubOrder.objects.create(
+        grouped_order=order,
+        first_name=first_name,
+        last_name=last_name,
+        email=email,
+        quantity=quantity,
+        total=order.unit_price * quantity + order.shipping_fee,
+        created_at=now,
+    )
+
+
+def subscription_refusal(order: GroupedOrder, now: datetime) -> str:
+    """Why nobody can subscribe or begin to pay now, for a buyer to read; empty when one can."""
+    if order.takes_sub_orders(now):
+        return ""
+    match order.status:
+        case OrderStatus.CANCELLED:
+            return _("Cette commande groupée a été annulée : il n’est plus possible de commander.")
+        case OrderStatus.OPEN:
+            return _("La date limite (%(day)s) est passée : il n’est plus possible de commander.") % {
+                "day": day_of(order.deadline)
+            }
+        case _other:
+            return _("Cette commande groupée est déjà partie chez le libraire : il n’est plus possible de commander.")
+
+
+def mark_paid(sub_order: SubOrder, *, by: User | None = None, now: datetime) -> None:
+    """The verdict « Payée », for `checkout` alone: in its transaction, under its locks, beside its payment rows."""
+    move_sub_order(sub_order, SubOrderMove.PAY, by=by, now=now, paid_at=now)
+    mails.sub_order_paid(sub_order)
+
+
+def cancel_sub_order(sub_order: SubOrder, *, by: User | None, reason: str, now: datetime) -> None:
+    """Cancel one sub-order of an order that is not validated yet; for `checkout`, which holds the locks and the money.
+
+    Raises NotAllowed.
+    """
+    if sub_order.grouped_order.status != OrderStatus.OPEN:
+        raise NotAllowed(_("Cette commande groupée est déjà validée ou annulée : ses sous-commandes ne changent plus."))
+    move_sub_order(sub_order, SubOrderMove.CANCEL, by=by, reason=reason, now=now, cancelled_at=now)
