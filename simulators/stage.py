@@ -14,6 +14,10 @@
     empty        do it, answer 204
 
 Every other kind belongs to one simulator, which asks for it with `stage.strikes(kind)`.
+
+    POST /_sim/clock {"ahead": 3600}
+
+moves the simulator's own clock, for whatever expires.
 """
 
 import argparse
@@ -49,7 +53,16 @@ class Stage:
         self.app.before_request(self._before)
         self.app.after_request(self._after)
         self.app.add_url_rule("/_sim/faults", view_func=self._faults, methods=["GET", "POST", "DELETE"])
-        self.app.add_url_rule("/_sim/health", view_func=lambda: jsonify(ok=True))
+        self.app.add_url_rule("/_sim/health", view_func=lambda: jsonify(ok=True), endpoint="health")
+        self.app.add_url_rule("/_sim/clock", view_func=self._clock, methods=["POST"])
+
+    def route(self, method: str, path: str, view: Callable[..., Any]) -> None:
+        """Answer `method path` by a view, which may share its name with another part's."""
+        self.app.add_url_rule(path, endpoint=f"{method} {path}", view_func=view, methods=[method])
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the simulator's own clock."""
+        return time.time() + float(self.state.get("ahead", 0))
 
     def save(self) -> None:
         """Write the state down; call it under the lock after every change."""
@@ -80,6 +93,12 @@ class Stage:
             self.faults.append({"match": "", "times": 1, **asked})
         return jsonify(faults=self.faults)
 
+    def _clock(self) -> Response:
+        with self.lock:
+            self.state["ahead"] = float(request.get_json(force=True)["ahead"])
+            self.save()
+        return jsonify(now=self.now())
+
     def _before(self) -> Response | None:
         if request.path.startswith("/_sim/"):
             return None
@@ -87,6 +106,7 @@ class Stage:
             time.sleep(fault.get("seconds", 1))
         if self.strikes("drop_before"):
             self._hang_up()
+            return Response(status=204)  # never arrives, but keeps the view from doing its work
         if fault := self.strikes("status"):
             return Response(
                 json.dumps(fault.get("body", {"code": "busy", "message": "Simulated"})),
@@ -107,7 +127,8 @@ class Stage:
             body = response.get_data()
             response.set_data(body[: len(body) // 2])
         if self.strikes("empty"):
-            return Response(status=204)
+            response.set_data(b"")
+            response.status_code = 204
         return response
 
     def _hang_up(self) -> None:

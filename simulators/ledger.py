@@ -1,0 +1,50 @@
+"""The money that really moved: what every test compares its balance with.
+
+GET /_sim/ledger -> {"entries": [{kind: capture | refund, id, amount, currency, reference, at}], "total": "74.50"}
+
+Amounts are decimal strings above zero; `reference` is the shop's own; `at` is in UTC; `total` is what the shop
+is left with in euros, before fees.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Literal
+
+from flask import Response, jsonify
+
+from simulators.stage import Stage
+
+
+class Ledger:
+    def __init__(self, stage: Stage):
+        self._stage = stage
+        stage.state.setdefault("ledger", [])
+        stage.app.add_url_rule("/_sim/ledger", view_func=self._show, endpoint="ledger")
+
+    def note(
+        self, kind: Literal["capture", "refund"], id: str, *, amount: Decimal, currency: str, reference: str
+    ) -> None:
+        """Under the stage's lock; the caller saves."""
+        self._stage.state["ledger"].append(
+            {
+                "kind": kind,
+                "id": id,
+                "amount": f"{amount:.2f}",
+                "currency": currency.upper(),
+                "reference": reference,
+                "at": datetime.fromtimestamp(self._stage.now(), UTC).isoformat(timespec="seconds"),
+            }
+        )
+
+    def _show(self) -> Response:
+        with self._stage.lock:
+            entries = list(self._stage.state["ledger"])
+        total = sum(
+            (
+                Decimal(entry["amount"]) * (1 if entry["kind"] == "capture" else -1)
+                for entry in entries
+                if entry["currency"] == "EUR"
+            ),
+            Decimal("0.00"),
+        )
+        return jsonify(entries=entries, total=f"{total:.2f}")
