@@ -1,0 +1,175 @@
+"""PayPal's Payments v2: captures, refunds and the report of transactions."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from flask import Response, jsonify, request
+
+from simulators.paypal_errors import Problem
+from simulators.paypal_state import DAY, Book, Json, euros, iso, new_id
+
+REFUND_KEYS_KEPT = 45 * DAY
+REFUND_LIMIT = 180 * DAY
+
+
+class Captures:
+    def __init__(self, book: Book):
+        self._book = book
+        self._stage = book.stage
+        self._stage.route("GET", "/v2/payments/captures/<id>", self._get)
+        self._stage.route("POST", "/v2/payments/captures/<id>/refund", self._refund)
+        self._stage.route("GET", "/v2/payments/refunds/<id>", self._get_refund)
+        self._stage.route("GET", "/v1/reporting/transactions", self._transactions)
+        self._stage.route("POST", "/_sim/captures/<id>", self._move)
+        self._stage.route("POST", "/_sim/captures/<id>/refund", self._refund_by_hand)
+        self._stage.route("POST", "/_sim/refunds/<id>", self._move_refund)
+
+    def _get(self, id: str) -> Response:
+        with self._stage.lock:
+            return jsonify(self._book.shown(self._book.find(id)))
+
+    def _refund(self, id: str) -> Response:
+        asked = self._book.asked()
+        return self._book.once(f"refund {id}", REFUND_KEYS_KEPT, lambda: (self._make(id, asked), 201))
+
+    def _refund_by_hand(self, id: str) -> Response:
+        with self._stage.lock:
+            capture = self._book.find(id)
+            amount = request.get_json(force=True).get("amount", capture["amount"]["value"])
+            refund = self._make(id, {"amount": euros(capture["amount"], Decimal(amount))})
+            self._stage.save()
+        return jsonify(refund)
+
+    def _make(self, capture_id: str, asked: Json) -> Json:
+        capture = self._book.find(capture_id)
+        amount = asked.get("amount", capture["amount"])
+        self._check(capture, amount)
+        now = iso(self._stage.now())
+        id = new_id()
+        host = request.host_url.rstrip("/")
+        refund: Json = {
+            "id": id,
+            "status": "COMPLETED",
+            "amount": {"currency_code": amount["currency_code"], "value": f"{Decimal(amount['value']):.2f}"},
+            **{name: asked[name] for name in ("custom_id", "invoice_id", "note_to_payer") if name in asked},
+            "create_time": now,
+            "update_time": now,
+            "links": [
+                {"href": f"{host}/v2/payments/refunds/{id}", "rel": "self", "method": "GET"},
+                {"href": f"{host}/v2/payments/captures/{capture_id}", "rel": "up", "method": "GET"},
+            ],
+        }
+        if self._stage.strikes("refund_pending"):
+            refund |= {"status": "PENDING", "status_details": {"reason": "ECHECK"}}
+        elif self._stage.strikes("refund_failed"):
+            refund["status"] = "FAILED"
+        elif self._stage.strikes("refund_refused"):
+            raise Problem(422, "REFUND_FAILED_INSUFFICIENT_FUNDS")
+        self._stage.state["refunds"][id] = {"capture": capture_id, "refund": refund}
+        self._settle(capture, refund)
+        return refund
+
+    def _check(self, capture: Json, amount: Json) -> None:
+        if capture["status"] == "PENDING":
+            raise Problem(422, "PENDING_CAPTURE")
+        if capture["status"] == "REFUNDED":
+            raise Problem(422, "CAPTURE_FULLY_REFUNDED")
+        if capture["status"] not in ("COMPLETED", "PARTIALLY_REFUNDED"):
+            raise Problem(422, "REFUND_NOT_ALLOWED")
+        if self._stage.now() - self._stage.state["captures"][capture["id"]]["at"] > REFUND_LIMIT:
+            raise Problem(422, "REFUND_TIME_LIMIT_EXCEEDED")
+        if amount["currency_code"] != capture["amount"]["currency_code"]:
+            raise Problem(422, "REFUND_CAPTURE_CURRENCY_MISMATCH")
+        if Decimal(amount["value"]) <= 0:
+            raise Problem(422, "CANNOT_BE_ZERO_OR_NEGATIVE", field="/amount/value")
+        if Decimal(amount["value"]) > Decimal(capture["amount"]["value"]) - self._given(capture["id"]):
+            raise Problem(422, "REFUND_AMOUNT_EXCEEDED")
+
+    def _given(self, capture_id: str, *states: str) -> Decimal:
+        return sum(
+            (
+                Decimal(row["refund"]["amount"]["value"])
+                for row in self._stage.state["refunds"].values()
+                if row["capture"] == capture_id and row["refund"]["status"] in (states or ("COMPLETED", "PENDING"))
+            ),
+            Decimal("0.00"),
+        )
+
+    def _settle(self, capture: Json, refund: Json) -> None:
+        if refund["status"] == "COMPLETED":
+            self._book.give_back(refund, refund.get("custom_id") or capture.get("custom_id", ""))
+            whole = self._given(capture["id"], "COMPLETED") == Decimal(capture["amount"]["value"])
+            capture["status"] = "REFUNDED" if whole else "PARTIALLY_REFUNDED"
+            self._book.announce("PAYMENT.CAPTURE.REFUNDED", "refund", refund, "2.0")
+
+    def _get_refund(self, id: str) -> Response:
+        with self._stage.lock:
+            return jsonify(self._find_refund(id)["refund"])
+
+    def _find_refund(self, id: str) -> Json:
+        found: Json | None = self._stage.state["refunds"].get(id)
+        if found is None:
+            raise Problem(404, "INVALID_RESOURCE_ID")
+        return found
+
+    def _move(self, id: str) -> Response:
+        with self._stage.lock:
+            capture = self._book.find(id)
+            if capture["status"] != "PENDING":
+                raise Problem(409)
+            capture["status"] = request.get_json(force=True)["status"]
+            capture.pop("status_details", None)
+            capture["update_time"] = iso(self._stage.now())
+            self._book.settle(capture)
+            self._stage.save()
+            return jsonify(capture)
+
+    def _move_refund(self, id: str) -> Response:
+        with self._stage.lock:
+            row = self._find_refund(id)
+            if row["refund"]["status"] != "PENDING":
+                raise Problem(409)
+            row["refund"]["status"] = request.get_json(force=True)["status"]
+            row["refund"].pop("status_details", None)
+            self._settle(self._book.find(row["capture"]), row["refund"])
+            self._stage.save()
+            return jsonify(row["refund"])
+
+    def _transactions(self) -> Response:
+        """Money that moved between `start_date` and `end_date` (31 days at most)."""
+        try:
+            start, end = (datetime.fromisoformat(request.args[name]) for name in ("start_date", "end_date"))
+        except (KeyError, ValueError):
+            raise Problem(400, "INVALID_PARAMETER_SYNTAX") from None
+        if (end - start).days > 31:
+            raise Problem(400, "INVALID_PARAMETER_VALUE")
+        with self._stage.lock:
+            entries = [e for e in self._stage.state["ledger"] if start <= datetime.fromisoformat(e["at"]) <= end]
+        return jsonify(
+            account_number=self._book.merchant_id,
+            transaction_details=[{"transaction_info": _transaction(entry)} for entry in entries],
+            start_date=request.args["start_date"],
+            end_date=request.args["end_date"],
+            page=1,
+            total_items=len(entries),
+            total_pages=1,
+            links=[],
+        )
+
+
+def _transaction(entry: Json) -> dict[str, Any]:
+    refund = entry["kind"] == "refund"
+    return {
+        "transaction_id": entry["id"],
+        # T0006: a payment through PayPal's checkout; T1107: a refund the merchant made.
+        "transaction_event_code": "T1107" if refund else "T0006",
+        "transaction_initiation_date": entry["at"],
+        "transaction_updated_date": entry["at"],
+        "transaction_amount": {
+            "currency_code": entry["currency"],
+            "value": f"-{entry['amount']}" if refund else entry["amount"],
+        },
+        "transaction_status": "S",
+        "custom_field": entry["reference"],
+    }
