@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 
 class Money(NamedTuple):
@@ -99,6 +100,20 @@ class Unknown(Exception):
 
 class BadSignature(Exception):
     """A webhook that does not come from the provider."""
+
+
+def same_origin(url: str, origin: str) -> bool:
+    """Whether a page stands where the provider's pages do: a payer is sent nowhere else."""
+    try:
+        ours, theirs = urlsplit(origin), urlsplit(url)
+        return (theirs.scheme, theirs.hostname, theirs.port, theirs.username) == (
+            ours.scheme,
+            ours.hostname,
+            ours.port,
+            None,
+        )
+    except ValueError:
+        return False
 
 
 class PaymentProvider(Protocol):
