@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 
 import requests
@@ -63,16 +64,25 @@ class Card:
 
     needs_capture = False
 
-    def __init__(self, *, url: str, secret_key: str, webhook_secret: str, page_origin: str) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        secret_key: str,
+        webhook_secret: str,
+        page_origin: str,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> None:
         session = requests.Session()
-        session.max_redirects = 0
+        session.max_redirects = 0  # follow nothing
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # Its own client, not the library's global key; no retries: checkout decides when to ask again.
         self._stripe = stripe.StripeClient(
             secret_key,
             stripe_version=API_VERSION,
             base_addresses={"api": url},
             max_network_retries=0,
-            http_client=stripe.RequestsClient(timeout=TIMEOUT, session=session),
+            http_client=stripe.RequestsClient(timeout=timeout, session=session),
         )
         self._webhook_secret = webhook_secret
         self._page_origin = page_origin

@@ -39,8 +39,15 @@ TIMEOUT = (4, 20)
 # A token is renewed this long before it ends, so that none dies on its way.
 TOKEN_MARGIN = 300
 
-# The payer can mend these himself: another card, another account.
-_BY_PAYER = {"INSTRUMENT_DECLINED", "PAYER_ACTION_REQUIRED", "REDIRECT_PAYER_FOR_ALTERNATE_FUNDING"}
+# The payer can mend these himself, on the same page: another card, another account, his approval.
+_BY_PAYER = {
+    "INSTRUMENT_DECLINED",
+    "PAYER_ACTION_REQUIRED",
+    "REDIRECT_PAYER_FOR_ALTERNATE_FUNDING",
+    "ORDER_NOT_APPROVED",
+}
+# A refusal by its status, and yet PayPal is still at it.
+_NOT_YET = {"ORDER_COMPLETION_IN_PROGRESS", "PREVIOUS_REQUEST_IN_PROGRESS"}
 _PHASES = {
     "CREATED": "open",
     "SAVED": "open",
@@ -78,35 +85,41 @@ class _Unauthorized(Exception):
 class PayPalApi(paypalrestsdk.Api):  # type: ignore[misc]  # the package has no types
     """The package's client, made safe to use with money. `call` raises Refused or Unknown, and nothing else."""
 
-    def __init__(self, *, url: str, client_id: str, client_secret: str) -> None:
+    def __init__(self, *, url: str, client_id: str, client_secret: str, timeout: tuple[float, float] = TIMEOUT) -> None:
         # mode="live" because any other writes tokens and bodies to the log; a trailing slash doubles the path.
         super().__init__(mode="live", endpoint=url.rstrip("/"), client_id=client_id, client_secret=client_secret)
-        self._session = requests.Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._token_lock = threading.Lock()
+        self.timeout = timeout
         self.token_hash: Json | None = None
         self._token_until = 0.0
+        self._token_lock = threading.Lock()
+        self._session = requests.Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def call(self, method: str, path: str, body: Json | bytes | None = None, *, key: str = "") -> Json:
-        """One request and its JSON object. `key` makes it happen once, however often it is sent.
+        """One request and its JSON object. `key` makes it happen once, however often it is sent."""
+        headers = {"Prefer": "return=representation"} | ({"PayPal-Request-Id": key} if key else {})
+        # Not the package's join_url, which takes the path for a regular expression.
+        return self.request(f"{self.endpoint}{path}", method, body, headers)
 
-        `bytes` go out as they are: webhooks are proved byte for byte, and the package would write them anew.
-        """
-        headers = {"Prefer": "return=representation"}
-        if key:
-            headers["PayPal-Request-Id"] = key
+    def request(
+        self,
+        url: str,
+        method: str,
+        body: Json | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        refresh_token: None = None,
+    ) -> Json:
+        """`bytes` go out as they are: webhooks are proved byte for byte, and the package would write them anew."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        try:
-            for _ in range(2):  # a token may be revoked early: one new token, not one after another for ever
+        for _ in range(2):  # a token may be revoked early: one new token, not one after another for ever
+            try:
                 token = self.get_token_hash()
-                try:
-                    return self.http_call(
-                        f"{self.endpoint}{path}", method, data=data, headers={**self._bearer(token), **headers}
-                    )
-                except _Unauthorized:
-                    self._forget(token)
-        except _Unauthorized:
-            pass
+            except _Unauthorized:
+                break
+            try:
+                return self.http_call(url, method, data=data, headers={**self._bearer(token), **(headers or {})})
+            except _Unauthorized:
+                self._forget(token)
         # Not Refused: a call whose first answer was lost may well have moved the money before our access ended.
         log.warning("PayPal does not accept our credentials")
         raise Unknown("AUTHENTICATION_FAILURE")
@@ -115,6 +128,7 @@ class PayPalApi(paypalrestsdk.Api):  # type: ignore[misc]  # the package has no 
         """The token in use, or a new one. Headers of the call it is for never go with it: they are not for OAuth."""
         with self._token_lock:
             if self.token_hash is None or time.monotonic() >= self._token_until:
+                self.token_hash = None
                 token = self.http_call(
                     f"{self.endpoint}/v1/oauth2/token",
                     "POST",
@@ -138,7 +152,7 @@ class PayPalApi(paypalrestsdk.Api):  # type: ignore[misc]  # the package has no 
         """Send once, follow nothing, and read the answer."""
         try:
             response = self._session.request(
-                method, url, proxies=self.proxies, timeout=TIMEOUT, allow_redirects=False, **kwargs
+                method, url, proxies=self.proxies, timeout=self.timeout, allow_redirects=False, **kwargs
             )
         except requests.RequestException as error:
             raise Unknown(type(error).__name__) from error
@@ -160,7 +174,8 @@ class PayPalApi(paypalrestsdk.Api):  # type: ignore[misc]  # the package has no 
         if 200 <= response.status_code <= 299:
             return body
         if response.status_code in (400, 404, 422) and isinstance(body.get("name"), str):
-            raise _refusal(body, debug_id)
+            refusal = _refusal(body, debug_id)
+            raise Unknown(refusal.code) if refusal.code in _NOT_YET else refusal
         raise Unknown(f"HTTP {response.status_code}")
 
     def _bearer(self, token: Json) -> dict[str, str]:

@@ -49,7 +49,7 @@ def test_paypal_cancel_comes_back_without_money(
     assert paypal.expire(redirect.ref).phase == "open"
     with pytest.raises(Refused) as refused:
         paypal.capture(redirect.ref, key="cap-1")
-    assert (refused.value.code, refused.value.by_payer) == ("ORDER_NOT_APPROVED", False)
+    assert (refused.value.code, refused.value.by_payer) == ("ORDER_NOT_APPROVED", True)
     assert paypal_simulator.moved() == []
 
 
