@@ -73,11 +73,15 @@ class Stage:
             temporary.write_text(json.dumps(self.state))
             os.replace(temporary, self._state_file)
 
-    def strikes(self, *kinds: str) -> Fault | None:
-        """The fault of one of these kinds that is due for this request, counted as used; or None."""
+    def strikes(self, *kinds: str, on: str | None = None) -> Fault | None:
+        """The fault of one of these kinds that is due for this request, counted as used; or None.
+
+        `on` stands for the request where another protocol is spoken: "RCPT someone@shop.example".
+        """
+        asked = on or f"{request.method} {request.path}"
         with self.lock:
             for fault in self.faults:
-                if fault["kind"] in kinds and re.search(fault["match"], f"{request.method} {request.path}"):
+                if fault["kind"] in kinds and re.search(fault["match"], asked):
                     if fault["times"]:
                         fault["times"] -= 1
                         if not fault["times"]:
