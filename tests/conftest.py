@@ -1,1 +1,1 @@
-pytest_plugins = ["tests.simulation"]
+pytest_plugins = ["tests.simulation", "tests.simulation_inbox"]
