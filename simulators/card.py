@@ -59,10 +59,11 @@ class Stripe:
         self.webhooks = Webhooks(
             stage,
             options.webhook_url,
-            lambda body: signed(body, secret=options.webhook_secret, now=stage.now()),
+            lambda body, now: signed(body, secret=options.webhook_secret, now=now),
             spoil=spoiled,
         )
         self.book = Book(stage, self.webhooks, Ledger(stage))
+        self.webhooks.tick = self._expire_due
         Refunds(self.book)
 
         app = stage.app
@@ -219,6 +220,11 @@ class Stripe:
             self._end(session)
             self.stage.save()
         return session
+
+    def _expire_due(self) -> None:
+        for session in list(self.stage.state["objects"].values()):
+            if session["object"] == "checkout.session":
+                self._session(session["id"])
 
     def _end(self, session: Json) -> None:
         session |= {"status": "expired", "url": None}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, has_request_context, jsonify, request
 
 from simulators.card_errors import Problem, missing
 from simulators.ledger import Ledger
@@ -162,16 +162,17 @@ class Book:
         return str(movement["id"])
 
     def announce(self, type: str, thing: Json) -> None:
+        headers = request.headers if has_request_context() else {}
         event = self.keep(
             {
                 "id": new_id("evt"),
                 "object": "event",
-                "api_version": request.headers.get("Stripe-Version"),
+                "api_version": headers.get("Stripe-Version"),
                 "created": int(self.stage.now()),
                 "data": {"object": self.shown(thing)},
                 "livemode": False,
                 "pending_webhooks": 1,
-                "request": {"id": None, "idempotency_key": request.headers.get("Idempotency-Key")},
+                "request": {"id": None, "idempotency_key": headers.get("Idempotency-Key")},
                 "type": type,
             }
         )

@@ -10,6 +10,7 @@ It answers what PayPal's OpenAPI allows and nothing else. Besides the faults of 
     capture_declined    the order is COMPLETED, its capture DECLINED
     instrument_declined the capture is refused and the payer must choose again
     capture_refused     the capture is refused for good
+    capture_twice       the money is taken twice
     refund_pending, refund_failed, refund_refused
 
     POST /_sim/captures/<id>        {"status": "COMPLETED" | "DECLINED"}    what PayPal decides later
@@ -61,9 +62,7 @@ class PayPal:
         self._signature = Signature(
             state["key"], options.webhook_id, "https://api-m.paypal.com/v1/notifications/certs/1"
         )
-        self.webhooks = Webhooks(
-            stage, options.webhook_url, lambda body: self._signature.sign(body, now=stage.now()), spoil=spoil
-        )
+        self.webhooks = Webhooks(stage, options.webhook_url, self._signature.sign, spoil=spoil)
         self.book = Book(stage, self.webhooks, Ledger(stage), options.merchant_id)
         Captures(self.book)
 

@@ -30,7 +30,7 @@ class Signature:
         self._webhook_id = webhook_id
         self._cert_url = cert_url
 
-    def sign(self, body: bytes, *, now: float) -> dict[str, str]:
+    def sign(self, body: bytes, now: float) -> dict[str, str]:
         """The five headers that go with a body."""
         time = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         while True:

@@ -89,6 +89,14 @@ class Book:
     def capture(self, order: Json) -> None:
         """Take the money of an approved order, as well as the faults allow."""
         unit = order["purchase_units"][0]
+        unit["payments"] = {"captures": []}
+        for _ in range(2 if self.stage.strikes("capture_twice") else 1):
+            capture = self._new_capture(order, unit)
+            unit["payments"]["captures"].append(capture)
+            self.stage.state["captures"][capture["id"]] = {"order": order["id"], "at": self.stage.now()}
+            self.settle(capture)
+
+    def _new_capture(self, order: Json, unit: Json) -> Json:
         now = iso(self.stage.now())
         id = new_id()
         capture: Json = {
@@ -103,15 +111,11 @@ class Book:
             "links": self._links(id, order["id"]),
         }
         if pending := self.stage.strikes("capture_pending"):
-            capture |= {
-                "status": "PENDING",
-                "status_details": {"reason": pending.get("reason", "PENDING_REVIEW")},
-            }
-        elif self.stage.strikes("capture_declined"):
-            capture["status"] = "DECLINED"
-        self.stage.state["captures"][id] = {"order": order["id"], "at": self.stage.now()}
-        unit["payments"] = {"captures": [capture]}
-        self.settle(capture)
+            reason = pending.get("reason", "PENDING_REVIEW")
+            return capture | {"status": "PENDING", "status_details": {"reason": reason}}
+        if self.stage.strikes("capture_declined"):
+            return capture | {"status": "DECLINED"}
+        return capture
 
     def settle(self, capture: Json) -> None:
         """Say what became of a capture, and note the money if it moved."""

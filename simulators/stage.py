@@ -33,7 +33,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, has_request_context, jsonify, request
 from werkzeug.serving import make_server
 
 Fault = dict[str, Any]
@@ -78,6 +78,8 @@ class Stage:
 
         `on` stands for the request where another protocol is spoken: "RCPT someone@shop.example".
         """
+        if on is None and not has_request_context():
+            return None
         asked = on or f"{request.method} {request.path}"
         with self.lock:
             for fault in self.faults:

@@ -7,6 +7,10 @@ Faults, struck by the request that makes the event:
     webhook_late           sent `seconds` later (5), after those that follow it
     webhook_first          sent before the request that made it is answered
     webhook_bad_signature  sent with a signature that does not fit
+    webhook_old            sent with the signature of a day before
+
+    POST /_sim/webhooks {"event": {…}}    any event, well signed
+    POST /_sim/webhooks {"resend": "id"}  one more time, as the dashboard's button does
 """
 
 import json
@@ -16,21 +20,30 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
-from flask import Response, after_this_request, has_request_context
+from flask import Response, after_this_request, has_request_context, jsonify, request
 
 from simulators.stage import Stage
 
 # Seconds before each new try; PayPal gives up after 25 in three days, Stripe after about three days as well.
 RETRIES = (1, 2, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
 
-Sign = Callable[[bytes], dict[str, str]]
+# The headers that prove a body's origin, at a time given in seconds since the epoch.
+Sign = Callable[[bytes, float], dict[str, str]]
 
 
 class Webhooks:
-    """The simulator's outgoing box. `sign` gives the headers that prove a body's origin."""
+    """The simulator's outgoing box. `tick` runs twice a second under the stage's lock, for what ends by itself."""
 
-    def __init__(self, stage: Stage, url: str | None, sign: Sign, *, spoil: Callable[[dict[str, str]], dict[str, str]]):
+    def __init__(
+        self,
+        stage: Stage,
+        url: str | None,
+        sign: Sign,
+        *,
+        spoil: Callable[[dict[str, str]], dict[str, str]],
+    ):
         self.url = url
+        self.tick: Callable[[], None] = lambda: None
         self._stage = stage
         self._sign = sign
         self._spoil = spoil
@@ -39,6 +52,7 @@ class Webhooks:
         stage.state.setdefault("webhooks", [])
         for waiting in stage.state["webhooks"]:
             waiting["held"] = False
+        stage.route("POST", "/_sim/webhooks", self._send_by_hand)
         threading.Thread(target=self._run, name="webhooks", daemon=True).start()
 
     def emit(self, event: dict[str, Any]) -> None:
@@ -50,6 +64,7 @@ class Webhooks:
             "event": event,
             "copies": 0 if lost or not self.url else int(twice.get("copies", 2)) if twice else 1,
             "spoiled": bool(self._stage.strikes("webhook_bad_signature")),
+            "old": bool(self._stage.strikes("webhook_old")),
             "delivered": False,
             "tries": 0,
             "next_at": time.time() + (float(late.get("seconds", 5)) if late else 0),
@@ -73,11 +88,20 @@ class Webhooks:
         with self._stage.lock:
             for entry in self._stage.state["webhooks"]:
                 if entry["event"]["id"] == event_id:
-                    entry.update(copies=1, tries=0, next_at=time.time(), spoiled=False)
+                    entry.update(copies=1, tries=0, next_at=time.time(), spoiled=False, old=False)
                     self._stage.save()
                     self._wake.set()
                     return True
         return False
+
+    def _send_by_hand(self) -> Response:
+        asked = request.get_json(force=True)
+        if "event" in asked:
+            with self._stage.lock:
+                self.emit(asked["event"])
+                self._stage.save()
+            return jsonify(sent=True)
+        return jsonify(sent=self.resend(asked["resend"]))
 
     def stop(self) -> None:
         """Send nothing any more."""
@@ -98,6 +122,7 @@ class Webhooks:
             self._wake.wait(timeout=0.5)
             self._wake.clear()
             with self._stage.lock:
+                self.tick()
                 due = [
                     entry
                     for entry in self._stage.state["webhooks"]
@@ -110,7 +135,7 @@ class Webhooks:
         if not self.url or not entry["copies"]:
             return
         body = json.dumps(entry["event"]).encode()
-        headers = self._sign(body)
+        headers = self._sign(body, self._stage.now() - (86400 if entry["old"] else 0))
         if entry["spoiled"]:
             headers = self._spoil(headers)
         try:
