@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pytest_django import Settings
 from werkzeug.serving import make_server
 
 from simulators import card, paypal
+from simulators.paypal_signature import new_key
 from simulators.stage import Stage
 
 PAYPAL = argparse.Namespace(
@@ -113,9 +115,12 @@ def served(app: Any) -> Iterator[str]:
         server.server_close()
 
 
+_signing_key = cache(new_key)  # RSA keys are slow to make
+
+
 @pytest.fixture
 def paypal_simulator(settings: Settings) -> Iterator[Simulator]:
-    stage = Stage("paypal")
+    stage = Stage("paypal", start=lambda: {"key": _signing_key()})
     provider = paypal.PayPal(stage, PAYPAL)
     with served(stage.app) as url:
         settings.PAYPAL_API_URL = settings.PAYPAL_PAGE_ORIGIN = url
