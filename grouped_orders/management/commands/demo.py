@@ -2,7 +2,6 @@
 
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from urllib.parse import urljoin
 
 import requests
 from django.conf import settings
@@ -245,14 +244,12 @@ def _number_from(model: type[Model], number: int) -> None:
         cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s, false)", [model._meta.db_table, number])
 
 
-def _press(page: str, button: str) -> None:
+def _press(page: str, label: str) -> None:
     """Play the payer: press a button of the provider's page, and stop where it sends the browser back."""
     shown = requests.get(page, timeout=10)
-    for form in html.fromstring(shown.text).forms:
-        if button in form.text_content():
-            answer = requests.post(
-                urljoin(page, form.action or ""), data=dict(form.fields), allow_redirects=False, timeout=10
-            )
-            answer.raise_for_status()
+    for button in html.fromstring(shown.text).iter("button"):
+        if button.text_content().strip() == label:
+            fields = {button.get("name", ""): button.get("value", "")}
+            requests.post(page, data=fields, allow_redirects=False, timeout=10).raise_for_status()
             return
-    raise CommandError(f"La page de paiement {page} n’a pas de bouton « {button} ».")
+    raise CommandError(f"La page de paiement {page} n’a pas de bouton « {label} ».")
