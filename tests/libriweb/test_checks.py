@@ -33,13 +33,13 @@ DEMO = {
 NO_PAYPAL = dict.fromkeys(["PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET", "PAYPAL_WEBHOOK_ID", "PAYPAL_MERCHANT_ID"], "")
 
 
-@pytest.mark.parametrize("settings", [SHOP, DEMO, {**SHOP, **NO_PAYPAL}], ids=["shop", "demo", "without PayPal"])
-def test_sound_settings_start(settings: dict[str, object]) -> None:
-    refuse_dangerous_settings(SimpleNamespace(**settings))
+@pytest.mark.parametrize("given", [SHOP, DEMO, {**SHOP, **NO_PAYPAL}], ids=["shop", "demo", "without PayPal"])
+def test_sound_settings_start(given: dict[str, object]) -> None:
+    refuse_dangerous_settings(SimpleNamespace(**given))
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"),
+    ("given", "reason"),
     [
         ({**SHOP, "SECRET_KEY": "short"}, "SECRET_KEY must be at least 50 random characters on a public site."),
         ({**SHOP, "DEBUG": True}, "DEBUG must be off on a public site."),
@@ -64,7 +64,7 @@ def test_sound_settings_start(settings: dict[str, object]) -> None:
         ),
     ],
 )
-def test_dangerous_settings_refuse_to_start(settings: dict[str, object], reason: str) -> None:
+def test_dangerous_settings_refuse_to_start(given: dict[str, object], reason: str) -> None:
     with pytest.raises(ImproperlyConfigured) as refusal:
-        refuse_dangerous_settings(SimpleNamespace(**settings))
+        refuse_dangerous_settings(SimpleNamespace(**given))
     assert str(refusal.value) == f"Refused to start:\n{reason}"
