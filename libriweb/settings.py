@@ -94,7 +94,7 @@ CACHES = {
 
 AUTH_USER_MODEL = "collectivities.User"
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "initiator:orders"
+LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
