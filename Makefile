@@ -1,0 +1,43 @@
+# Needs Python 3.11 or newer, git and make; everything else comes by itself, into this folder.
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint install machine
+
+export UV_PYTHON_PREFERENCE := only-system
+export UV_PYTHON_DOWNLOADS := never
+PYTHON := .venv/bin/python
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+install:
+	@uv=$$(sh dev/bootstrap.sh) && $$uv sync --locked --quiet
+
+# PDF documents need Pango from the machine.
+machine: install
+	@$(PYTHON) -m dev.machine
+
+## make demo   the whole story on http://127.0.0.1:8000 (PORT=… moves it, RESET=1 starts fresh)
+demo: machine
+	@exec $(PYTHON) -m dev.demo
+
+## make run    the same for a developer's day: DEBUG on, the site reloads when a file changes
+run: machine
+	@exec $(PYTHON) -m dev.demo --reload
+
+## make test   the whole suite, browser journeys included
+test: machine
+	@exec $(PYTHON) -m pytest -n 2 --durations=15 $(ARGS)
+
+## make lint   style, layers, templates, types, migrations, Django's deployment checks
+lint: install
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+	git ls-files -z 'templates/**.html' 'templates/**.txt' | xargs -0 .venv/bin/djade --check --target-version 5.2
+	$(SETTINGS) .venv/bin/mypy
+	$(SETTINGS) $(PYTHON) manage.py makemigrations --check --dry-run
+	$(SETTINGS) $(PYTHON) manage.py check --deploy --fail-level WARNING
+
+# A shop as it would be for real; no database is touched.
+SETTINGS := env -u DEBUG SITE_URL=https://commandes.dlivre.example DATABASE_URL=postgres://nobody@127.0.0.1:1/nothing \
+	SECRET_KEY=e8Jq3vZ0yX1rT5uW7nB9mK2hG4fD6sA8pL0oI3cVzQxEwRtYuIoPaSdFgHjKlMn

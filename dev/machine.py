@@ -1,0 +1,40 @@
+"""What pip cannot bring: installed with apt when we may, and otherwise said with the exact command."""
+
+import ctypes.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# (Debian package, why, how to see that it is there)
+NEEDED = [
+    ("chromium", "the browser journeys", lambda: Path("/usr/bin/chromium").exists()),
+    ("libpango-1.0-0", "PDF documents", lambda: ctypes.util.find_library("pango-1.0") is not None),
+    ("libpangoft2-1.0-0", "PDF documents", lambda: ctypes.util.find_library("pangoft2-1.0") is not None),
+    ("libharfbuzz-subset0", "PDF documents", lambda: ctypes.util.find_library("harfbuzz-subset") is not None),
+    ("fonts-dejavu-core", "PDF documents", lambda: Path("/usr/share/fonts/truetype/dejavu").exists()),
+    ("redis-server", "tests of the broker", lambda: shutil.which("redis-server") is not None),
+]
+
+
+def main() -> None:
+    missing = [(package, why) for package, why, is_there in NEEDED if not is_there()]
+    if not missing:
+        return
+    packages = [package for package, _why in missing]
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"Installing {', '.join(packages)}…", flush=True)
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "update", "-qq"], env=quiet, check=False)
+        installed = subprocess.run([*command, "-qq"], env=quiet, stdout=subprocess.DEVNULL, check=False)
+        if installed.returncode == 0:
+            return
+    for package, why in missing:
+        print(f"Missing: {package} ({why}); tests that need it are skipped.", file=sys.stderr)
+    print(f"To have everything: sudo {' '.join(command)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
