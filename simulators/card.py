@@ -48,7 +48,7 @@ KNOWN = {
     "payment_intent_data",
     "success_url",
 }
-DECLINED = "Votre carte a été refusée. Rien n’a été débité : essayez avec une autre carte."
+DECLINED = "Votre carte a été refusée. Rien n’a été débité\u00a0: essayez avec une autre carte."
 
 
 class Stripe:

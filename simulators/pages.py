@@ -59,7 +59,7 @@ _PAGE = """\
   {% endif %}
   {% if back_url %}<p><a href="{{ back_url }}">Retour chez le marchand</a></p>{% endif %}
 </main>
-<footer>Page d’essai : aucun argent n’est débité.</footer>
+<footer>Page d’essai&nbsp;: aucun argent n’est débité.</footer>
 </body>
 </html>
 """
