@@ -66,7 +66,8 @@ class Postman:
         if fault := self.stage.strikes("drop", on=step):
             if fault.get("kept"):
                 self._keep(envelope)
-            server.transport.abort()
+            if isinstance(server.transport, asyncio.Transport):
+                server.transport.abort()
             return "421 4.3.0 Never heard"
         self._keep(envelope)
         return "250 2.0.0 OK"
@@ -138,8 +139,10 @@ def build(state_file: Path | None = None) -> Stage:
 
     def find(number: int) -> dict[str, Any]:
         with stage.lock:
-            kept = next((kept for kept in stage.state["messages"] if kept["id"] == number), None)
-        return kept or abort(404)
+            for kept in stage.state["messages"]:
+                if kept["id"] == number:
+                    return dict(kept)
+        abort(404)
 
     def empty() -> None:
         with stage.lock:

@@ -1,8 +1,11 @@
 """Mails as rows: written in the transaction that is their reason, sent after it by a task."""
 
+import re
 from datetime import datetime
 from typing import Self
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -11,6 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from grouped_orders.models.order import GroupedOrder
 from grouped_orders.models.sub_order import SubOrder
 from grouped_orders.statuses import MailState
+
+
+def new_message_id(key: str, at: datetime) -> str:
+    """On our domain, made of the key: the same at each try, so that a copy sent twice can be recognised.
+
+    The instant is in it because another installation, or a demo begun again, has the same keys.
+    """
+    return f"<{re.sub('[^0-9A-Za-z_]+', '.', key)}.{at:%Y%m%d%H%M%S%f}@{urlsplit(settings.SITE_URL).hostname}>"
 
 
 class MailQuerySet(models.QuerySet["Mail"]):
