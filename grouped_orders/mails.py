@@ -1,0 +1,159 @@
+"""One function a mail: it composes, in the transaction that is its reason, and the outbox does the rest.
+
+Each has three templates of its own in templates/mails/: subject.txt, body.txt and body.html, all written by hand.
+Calling one twice for the same reason sends one mail.
+"""
+
+import re
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from collectivities.models import Bookshop, User
+from grouped_orders.models import GroupedOrder, Payment, Refund, SubOrder
+from grouped_orders.outgoing import OutgoingMail, one_line
+from grouped_orders.statuses import SubOrderStatus
+
+
+def order_created(order: GroupedOrder) -> None:
+    """To the initiator, who may forward it: the order is open, here is the link for the buyers."""
+    _send("order_created", f"order_created:{order.pk}", to=order.initiator.email, order=order)
+
+
+def sub_order_paid(sub_order: SubOrder) -> None:
+    """To the buyer: the order is received and paid. Questions go to the initiator."""
+    order = sub_order.grouped_order
+    _send(
+        "sub_order_paid",
+        f"sub_order_paid:{sub_order.pk}",
+        to=sub_order.email,
+        reply_to=order.initiator.email,
+        order=order,
+        sub_order=sub_order,
+        payment=sub_order.payments.received().first(),
+        initiated_by=_initiated_by(order),
+    )
+
+
+def order_available(order: GroupedOrder) -> None:
+    """To the initiator, « mise à disposition »: the books are ready. Sent anew when a closing was taken back."""
+    _send(
+        "order_available",
+        f"order_available:{order.pk}:{order.closed_at:%Y%m%d%H%M%S%f}",
+        to=order.initiator.email,
+        order=order,
+        paid=order.sub_orders.recapitulation().paid,
+    )
+
+
+def sub_order_cancelled(sub_order: SubOrder, *, refunded: bool) -> None:
+    """To the buyer: this order is cancelled, and what becomes of the money."""
+    _send(
+        "sub_order_cancelled",
+        f"sub_order_cancelled:{sub_order.pk}",
+        to=sub_order.email,
+        order=sub_order.grouped_order,
+        sub_order=sub_order,
+        refunded=refunded,
+        payment=sub_order.payments.received().first(),
+        initiated_by=_initiated_by(sub_order.grouped_order),
+    )
+
+
+def order_cancelled(order: GroupedOrder, *, reason: str) -> None:
+    """To the initiator, with the bookseller's reason, and to each buyer whose order was cancelled with it."""
+    _send("order_cancelled", f"order_cancelled:{order.pk}", to=order.initiator.email, order=order, reason=reason)
+    concerned = order.sub_orders.filter(status=SubOrderStatus.CANCELLED, cancelled_at=order.cancelled_at)
+    for sub_order in concerned.select_related("grouped_order__collectivity", "grouped_order__book"):
+        sub_order_cancelled(sub_order, refunded=sub_order.paid_at is not None)
+
+
+def refund_done(refund: Refund) -> None:
+    """To the buyer: the money is given back."""
+    payment = refund.capture.payment
+    _send(
+        "refund_done",
+        f"refund_done:{refund.pk}",
+        to=payment.sub_order.email,
+        order=payment.sub_order.grouped_order,
+        sub_order=payment.sub_order,
+        refund=refund,
+        payment=payment,
+    )
+
+
+def payment_superseded(payment: Payment) -> None:
+    """To the buyer, who approved a payment that was not taken: nothing was debited, and what to do now."""
+    sub_order = payment.sub_order
+    order = sub_order.grouped_order
+    _send(
+        "payment_superseded",
+        f"payment_superseded:{payment.pk}",
+        to=sub_order.email,
+        order=order,
+        sub_order=sub_order,
+        payment=payment,
+        may_pay=sub_order.status == SubOrderStatus.PENDING and order.takes_sub_orders(timezone.now()),
+    )
+
+
+def member_invited(user: User, link: str) -> None:
+    """To a new account, which has no password yet: the link to choose one. Each invitation is a mail of its own."""
+    _send(
+        "member_invited",
+        f"member_invited:{uuid4().hex}",
+        to=user.email,
+        user=user,
+        link=link,
+        days=settings.PASSWORD_RESET_TIMEOUT // 86400,
+        bookshop=Bookshop.current(),
+    )
+
+
+def transmission_failed(order: GroupedOrder, *, reason: str, at: datetime) -> None:
+    """To the bookshop: LIBRISOFT refused the order, or the last try is over. `reason` in French; `at`: since when."""
+    _send(
+        "transmission_failed",
+        f"transmission_failed:{order.pk}:{at:%Y%m%d%H%M%S%f}",
+        to=Bookshop.current().email,
+        order=order,
+        reason=reason,
+    )
+
+
+def _send(
+    kind: str,
+    key: str,
+    *,
+    to: str,
+    reply_to: str = "",
+    order: GroupedOrder | None = None,
+    sub_order: SubOrder | None = None,
+    **context: Any,
+) -> None:
+    """Compose one mail and hand it to the outbox."""
+    context = {"order": order, "sub_order": sub_order, **context}
+    subject = one_line(render_to_string(f"mails/{kind}/subject.txt", context))
+    mail = OutgoingMail(
+        subject=subject,
+        # An included file ends its line, and the line it stands in ends too.
+        body=re.sub(r"\n{3,}", "\n\n", render_to_string(f"mails/{kind}/body.txt", context)).strip() + "\n",
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[to],
+        reply_to=[reply_to] if reply_to else [],
+        kind=kind,
+        key=key,
+        grouped_order=order,
+        sub_order=sub_order,
+    )
+    mail.attach_alternative(render_to_string(f"mails/{kind}/body.html", {**context, "subject": subject}), "text/html")
+    mail.send()
+
+
+def _initiated_by(order: GroupedOrder) -> str:
+    """« CDI COLLEGE VICTOR PROUVE »: the service, when there is one, and the collectivity."""
+    return f"{order.collectivity.service.upper()} {order.collectivity.name}".strip()
