@@ -1,16 +1,226 @@
-"""The classic order: what a validated group order becomes, and what travels to LIBRISOFT."""
+"""The classic order: what a validated group order becomes, what travels to LIBRISOFT, and what came back."""
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+from typing import Self
 
 from django.db import models
+from django.db.models import Q, Sum
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 
+class Transmission(models.TextChoices):
+    """How far the order is on its way to LIBRISOFT."""
+
+    WAITING = "WAITING", _("Envoi en cours")
+    SENT = "SENT", _("Envoyée")
+    REFUSED = "REFUSED", _("Refusée")
+    FAILED = "FAILED", _("Échec de l’envoi")
+    WITHDRAWN = "WITHDRAWN", _("Retirée avant l’envoi")
+
+
+# LIBRISOFT's own codes; any other may come, and is kept and shown.
+READY = ("RECEIVED", "RELEASED")
+ALARMING = ("CANCELLED", "UNAVAILABLE")
+
+
+class ShopOrderQuerySet(models.QuerySet["ShopOrder"]):
+    def due(self, now: datetime) -> Self:
+        """To be sent now: waiting and due, and not in the hands of a worker."""
+        free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+        return self.filter(free, transmission=Transmission.WAITING, next_try_at__lte=now)
+
+    def in_trouble(self) -> Self:
+        """The last word on the sending was no; the bookseller decides."""
+        return self.filter(transmission__in=[Transmission.REFUSED, Transmission.FAILED])
+
+
 class ShopOrder(models.Model):
+    """Frozen when it is handed over. Its number (« 637 ») is the web order's number for LIBRISOFT."""
+
     group_order_number = models.PositiveBigIntegerField(_("commande groupée n°"), unique=True)
+    message_id = models.UUIDField(_("clé d’envoi"), unique=True, default=uuid.uuid4, editable=False)
+    ordered_at = models.DateTimeField(_("validée le"))
+    customer_code = models.CharField(_("code client"), max_length=20)
+    customer_name = models.CharField(_("client"), max_length=120)
+    contact_name = models.CharField(_("contact"), max_length=130, blank=True)
+    contact_email = models.EmailField(_("e-mail"), blank=True)
+    contact_phone = models.CharField(_("téléphone"), max_length=30, blank=True)
+    # Written as the contract has them: {name, street, postcode, city, country}; [{method, amount}].
+    billing_address = models.JSONField(_("adresse de facturation"))
+    delivery_mode = models.CharField(_("mode de mise à disposition"), max_length=12)
+    delivery_address = models.JSONField(_("adresse de mise à disposition"))
+    payments = models.JSONField(_("paiements"))
+    customer_reference = models.CharField(_("référence collectivité"), max_length=60, blank=True)
+    comment = models.TextField(_("commentaire"), blank=True)
+
+    transmission = models.CharField(
+        _("envoi"), max_length=9, choices=Transmission.choices, default=Transmission.WAITING
+    )
+    attempts = models.PositiveSmallIntegerField(_("essais"), default=0)
+    next_try_at = models.DateTimeField(_("prochain essai"), default=timezone.now)
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    error = models.CharField(_("dernière erreur"), max_length=300, blank=True)
+    sent_at = models.DateTimeField(_("envoyée le"), null=True, blank=True)
+
+    librisoft_number = models.CharField(_("n° LIBRISOFT"), max_length=10, blank=True)
+    # LIBRISOFT answered for this order with a second number: never an overwrite, always an alarm.
+    second_number = models.CharField(_("second n° LIBRISOFT"), max_length=10, blank=True)
+    remote_code = models.CharField(_("code du statut"), max_length=40, blank=True)
+    remote_label = models.CharField(_("statut LIBRISOFT"), max_length=80, blank=True)
+    remote_sequence = models.PositiveIntegerField(default=0, editable=False)
+    remote_updated_at = models.DateTimeField(_("statut du"), null=True, blank=True)
+    expected_date = models.DateField(_("date prévue"), null=True, blank=True)
+    refreshed_at = models.DateTimeField(_("relu le"), null=True, blank=True)
+    # The bookseller typed number or status himself: an older remote status never overwrites it.
+    set_by_hand_at = models.DateTimeField(_("saisi à la main le"), null=True, blank=True)
+
+    objects = ShopOrderQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("commande classique")
         verbose_name_plural = _("commandes classiques")
         ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["next_try_at"], name="shop_order_due", condition=Q(transmission=Transmission.WAITING)),
+            models.Index(fields=["librisoft_number"], name="shop_order_by_librisoft_number"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(transmission__in=Transmission.values),
+                name="shop_order_transmission_is_known",
+                violation_error_message=_("Cet état d’envoi n’existe pas."),
+            ),
+            models.CheckConstraint(
+                condition=~Q(transmission=Transmission.SENT) | Q(sent_at__isnull=False),
+                name="shop_order_sent_has_its_date",
+                violation_error_message=_("Une commande envoyée porte sa date d’envoi."),
+            ),
+            models.CheckConstraint(
+                condition=~Q(transmission=Transmission.REFUSED) | ~Q(error=""),
+                name="shop_order_refused_has_its_reason",
+                violation_error_message=_("Une commande refusée porte la raison du refus."),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Commande classique n° {self.pk}"
+
+    @property
+    def transmission_label(self) -> str:
+        """Where the sending stands, truthfully, in one French sentence."""
+        match self.transmission:
+            case Transmission.SENT:
+                return _now("Envoyée vers LIBRISOFT")
+            case Transmission.REFUSED:
+                return _now("Refusée par LIBRISOFT : %(reason)s") % {"reason": self.error}
+            case Transmission.FAILED:
+                return _now("L’envoi vers LIBRISOFT a échoué : %(reason)s") % {"reason": self.error}
+            case Transmission.WITHDRAWN:
+                return _now("Retirée avant l’envoi vers LIBRISOFT")
+            case _waiting if self.attempts and self.error:
+                when = date_format(timezone.localtime(self.next_try_at), "H:i")
+                return _now("%(reason)s Nouvel essai à %(when)s.") % {"reason": self.error, "when": when}
+        return _now("Envoi en cours vers LIBRISOFT")
+
+    @property
+    def status_label(self) -> str:
+        """LIBRISOFT's status in its own words; empty before it has one."""
+        return self.remote_label or self.remote_code
+
+    @property
+    def received_summary(self) -> str:
+        """« 18 sur 28 » while a part has come; empty otherwise."""
+        sums = self.lines.aggregate(ordered=Sum("quantity"), received=Sum("received"))
+        ordered, received = sums["ordered"] or 0, sums["received"] or 0
+        return _now("%(received)d sur %(ordered)d") % sums if 0 < received < ordered else ""
+
+    @property
+    def is_ready(self) -> bool:
+        """LIBRISOFT says that all the books are there."""
+        return self.remote_code in READY
+
+    @property
+    def needs_attention(self) -> bool:
+        """Something the bookseller has to decide."""
+        trouble = self.transmission in (Transmission.REFUSED, Transmission.FAILED)
+        return trouble or self.remote_code in ALARMING or bool(self.second_number)
+
+
+class ShopOrderLine(models.Model):
+    """Copies of one book. Euros, VAT included, never discounted."""
+
+    shop_order = models.ForeignKey(ShopOrder, models.CASCADE, related_name="lines")
+    line_number = models.PositiveSmallIntegerField(_("ligne"))
+    ean13 = models.CharField(_("code EAN13"), max_length=13)
+    title = models.CharField(_("titre"), max_length=500)
+    quantity = models.PositiveIntegerField(_("quantité"))
+    unit_price = models.DecimalField(_("prix unitaire (TTC)"), max_digits=8, decimal_places=2)
+    vat_rate = models.DecimalField(_("taux de TVA (%)"), max_digits=4, decimal_places=2)
+    received = models.PositiveIntegerField(_("reçus"), default=0)
+
+    class Meta:
+        verbose_name = _("ligne")
+        verbose_name_plural = _("lignes")
+        ordering = ["line_number"]
+        constraints = [
+            models.UniqueConstraint(fields=["shop_order", "line_number"], name="shop_order_line_once"),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1),
+                name="shop_order_line_quantity_at_least_1",
+                violation_error_message=_("La quantité est d’au moins un exemplaire."),
+            ),
+            models.CheckConstraint(
+                condition=Q(unit_price__gt=0),
+                name="shop_order_line_price_above_zero",
+                violation_error_message=_("Le prix doit être supérieur à zéro."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.title}"
+
+    @property
+    def amount(self) -> Decimal:
+        return self.unit_price * self.quantity
+
+
+class StatusChange(models.Model):
+    """One status LIBRISOFT reported, or the bookseller typed. Kept in full, never edited."""
+
+    shop_order = models.ForeignKey(ShopOrder, models.CASCADE, related_name="status_changes")
+    code = models.CharField(_("code"), max_length=40, blank=True)
+    label = models.CharField(_("statut"), max_length=80)
+    # Empty when the bookseller typed it.
+    sequence = models.PositiveIntegerField(_("rang"), null=True, blank=True)
+    updated_at = models.DateTimeField(_("quand"))
+    seen_at = models.DateTimeField(_("vu le"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("changement de statut")
+        verbose_name_plural = _("changements de statut")
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["shop_order", "sequence"], name="status_change_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class ChangesCursor(models.Model):
+    """How far LIBRISOFT's changes have been read. One row."""
+
+    only_one = models.BooleanField(default=True, unique=True, editable=False)
+    cursor = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(only_one=True), name="changes_cursor_only_one")]
+
+    def __str__(self) -> str:
+        return self.cursor

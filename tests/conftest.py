@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-pytest_plugins = ["tests.simulation", "tests.simulation_inbox"]
+pytest_plugins = ["tests.simulation", "tests.simulation_inbox", "tests.simulation_librisoft"]
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_FLAGS = [

@@ -1,0 +1,90 @@
+"""The way out: rows written in the caller's transaction; a task sends them, and the clock finds what was lost."""
+
+import logging
+from dataclasses import asdict
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+from kombu.exceptions import OperationalError
+
+from librisoft_bridge import tasks
+from librisoft_bridge.handover import HandOver
+from librisoft_bridge.models import ShopOrder, ShopOrderLine, StatusChange, Transmission
+from librisoft_bridge.payload import money
+
+log = logging.getLogger(__name__)
+
+
+def hand_over(order: HandOver) -> ShopOrder:
+    """Write the classic order down, to be sent after the caller's transaction commits.
+
+    One group order is handed over once: a second raises IntegrityError.
+    """
+    shop_order = ShopOrder.objects.create(
+        group_order_number=order.group_order_number,
+        ordered_at=order.ordered_at,
+        customer_code=order.customer.external_id,
+        customer_name=order.customer.name,
+        contact_name=order.customer.contact_name,
+        contact_email=order.customer.email,
+        contact_phone=order.customer.phone,
+        billing_address=asdict(order.billing),
+        delivery_mode=order.delivery_mode,
+        delivery_address=asdict(order.delivery),
+        payments=[{"method": share.method, "amount": money(share.amount)} for share in order.payments],
+        customer_reference=order.customer_reference,
+        comment=order.comment,
+        next_try_at=order.ordered_at,
+    )
+    ShopOrderLine.objects.bulk_create(
+        ShopOrderLine(shop_order=shop_order, line_number=number, **asdict(line))
+        for number, line in enumerate(order.lines, start=1)
+    )
+    _ring(shop_order)
+    return shop_order
+
+
+def resend(shop_order: ShopOrder, *, now: datetime) -> bool:
+    """« Renvoyer »: try again from the first try, under the same key. False when there is nothing to send again."""
+    again = ShopOrder.objects.in_trouble().filter(pk=shop_order.pk)
+    changed = again.update(transmission=Transmission.WAITING, attempts=0, next_try_at=now, error="")
+    if changed:
+        _ring(shop_order)
+    return bool(changed)
+
+
+def withdraw(shop_order: ShopOrder) -> bool:
+    """The group order is cancelled: do not send it any more. False when LIBRISOFT has it, or may have it."""
+    never_tried = Q(transmission=Transmission.WAITING, attempts=0, lease_until=None)
+    unsent = ShopOrder.objects.filter(never_tried | Q(transmission=Transmission.REFUSED), librisoft_number="")
+    return bool(unsent.filter(pk=shop_order.pk).update(transmission=Transmission.WITHDRAWN))
+
+
+@transaction.atomic
+def note_by_hand(shop_order: ShopOrder, *, librisoft_number: str, status_label: str, now: datetime) -> None:
+    """The bookseller's own word: the number, the status, or both; an empty one leaves what is there.
+
+    An order that could not be sent counts as sent: he has seen to it himself.
+    """
+    shop_order = ShopOrder.objects.select_for_update().get(pk=shop_order.pk)
+    shop_order.set_by_hand_at = now
+    if librisoft_number:
+        shop_order.librisoft_number = librisoft_number
+        shop_order.transmission, shop_order.sent_at, shop_order.error = Transmission.SENT, now, ""
+    if status_label:
+        shop_order.remote_label, shop_order.remote_code, shop_order.remote_updated_at = status_label, "", now
+        StatusChange.objects.create(shop_order=shop_order, label=status_label, updated_at=now, seen_at=now)
+    shop_order.save()
+
+
+def _ring(shop_order: ShopOrder) -> None:
+    """The doorbell. A broker that is down costs a few seconds at most and fails nothing: the clock sends it."""
+    transaction.on_commit(lambda: _publish(shop_order.pk), robust=True)
+
+
+def _publish(pk: int) -> None:
+    try:
+        tasks.transmit.delay(pk)
+    except OperationalError:
+        log.warning("The broker does not answer: shop order %d waits for the clock", pk)
