@@ -5,7 +5,6 @@ Calling one twice for the same reason sends one mail.
 """
 
 import re
-from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -114,14 +113,16 @@ def member_invited(user: User, link: str) -> None:
     )
 
 
-def transmission_failed(order: GroupedOrder, *, reason: str, at: datetime) -> None:
-    """To the bookshop: LIBRISOFT refused the order, or the last try is over. `reason` in French; `at`: since when."""
+def transmission_failed(order: GroupedOrder) -> None:
+    """To the bookshop: LIBRISOFT refused the order, or the last try is over. Anew when « Renvoyer » fails as well."""
+    shop_order = order.shop_order
+    assert shop_order is not None  # only a validated order is transmitted
     _send(
         "transmission_failed",
-        f"transmission_failed:{order.pk}:{at:%Y%m%d%H%M%S%f}",
+        f"transmission_failed:{order.pk}:{shop_order.next_try_at:%Y%m%d%H%M%S%f}",
         to=Bookshop.current().email,
         order=order,
-        reason=reason,
+        reason=shop_order.transmission_label,
     )
 
 
