@@ -6,13 +6,12 @@ Calling one twice for the same reason sends one mail.
 
 import re
 from typing import Any
-from uuid import uuid4
 
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from collectivities.models import Bookshop, User
+from collectivities.models import Bookshop
 from grouped_orders.models import GroupedOrder, Payment, Refund, SubOrder
 from grouped_orders.outgoing import OutgoingMail, one_line
 from grouped_orders.statuses import SubOrderStatus
@@ -97,19 +96,6 @@ def payment_superseded(payment: Payment) -> None:
         sub_order=sub_order,
         payment=payment,
         may_pay=sub_order.status == SubOrderStatus.PENDING and order.takes_sub_orders(timezone.now()),
-    )
-
-
-def member_invited(user: User, link: str) -> None:
-    """To a new account, which has no password yet: the link to choose one. Each invitation is a mail of its own."""
-    _send(
-        "member_invited",
-        f"member_invited:{uuid4().hex}",
-        to=user.email,
-        user=user,
-        link=link,
-        days=settings.PASSWORD_RESET_TIMEOUT // 86400,
-        bookshop=Bookshop.current(),
     )
 
 
