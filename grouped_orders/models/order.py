@@ -4,6 +4,8 @@ import secrets
 import time
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
+from operator import and_, or_
 from typing import Self
 from urllib.parse import urljoin
 
@@ -36,6 +38,19 @@ def deadline_end(deadline: date) -> datetime:
     return timezone.make_aware(datetime.combine(deadline + timedelta(days=1), datetime.min.time()))
 
 
+def _about(word: str) -> Q:
+    digits = word.replace("-", "")
+    if digits.isdecimal():
+        numbers = Q(book__ean13=digits) | Q(shop_order__librisoft_number=word) | Q(book__title__icontains=word)
+        # A bigger number than a row can have is nobody's.
+        return numbers | Q(pk=digits) | Q(shop_order_id=digits) if len(digits) < 19 else numbers
+    places = [
+        *("collectivity__name", "collectivity__service", "initiator__last_name", "initiator__email", "book__title"),
+        *("customer_reference", "sub_orders__first_name", "sub_orders__last_name", "sub_orders__email"),
+    ]
+    return reduce(or_, (Q(**{f"{place}__icontains": word}) for place in places))
+
+
 class GroupedOrderQuerySet(models.QuerySet["GroupedOrder"]):
     def of(self, user) -> Self:
         """The orders a member of a collectivity may see: all those of that collectivity."""
@@ -47,6 +62,16 @@ class GroupedOrderQuerySet(models.QuerySet["GroupedOrder"]):
 
     def past_deadline(self, now: datetime) -> Self:
         return self.filter(status=OrderStatus.OPEN, deadline__lt=timezone.localdate(now))
+
+    def matching(self, words: str) -> Self:
+        """The orders in which every word is found: one of the three numbers, the collectivity, the book, a buyer.
+
+        A number is that of the group order, of the classic one or of LIBRISOFT, or an EAN. Capitals do not matter.
+        """
+        about = [_about(word) for word in words.lower().replace("n°", " ").split()]
+        # One join for all the words, out of sight of what the query adds up.
+        found = GroupedOrder.objects.filter(reduce(and_, about, Q())).order_by()
+        return self.filter(pk__in=found.values("pk"))
 
     def with_totals(self) -> Self:
         """Add `paid_quantity`, `paid_amount` (euros), `pending_count` and `sub_order_count` to each order."""

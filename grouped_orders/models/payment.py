@@ -216,6 +216,12 @@ class Refund(models.Model):
     def __str__(self) -> str:
         return f"{self.amount} € ({self.get_state_display()})"
 
+    @property
+    def waits_by_hand(self) -> bool:
+        """Nobody but the bookseller can give it back now: it was paid by hand, or the provider refused."""
+        asked = self.state == RefundState.REQUESTED and self.next_try_at is None
+        return asked or (self.state == RefundState.FAILED and not self.provider_id)
+
 
 class ProviderEvent(models.Model):
     """A provider's message, kept once. Its content is only a reason to go and ask."""
