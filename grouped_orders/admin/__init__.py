@@ -1,0 +1,4 @@
+from grouped_orders.admin.orders import GroupedOrderAdmin
+from grouped_orders.admin.records import JournalAdmin, MailAdmin, PaymentAdmin, RefundAdmin, SubOrderAdmin
+
+__all__ = ["GroupedOrderAdmin", "JournalAdmin", "MailAdmin", "PaymentAdmin", "RefundAdmin", "SubOrderAdmin"]

@@ -1,0 +1,118 @@
+"""What the bookseller decides about one sub-order and its money. Each view: form, one verb, back to the order."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from grouped_orders import checkout
+from grouped_orders.admin.asking import ask, bound, decide
+from grouped_orders.admin.detail import is_unsettled
+from grouped_orders.forms.bookseller import CancelSubOrderForm, HandPaymentForm, RefundedByHandForm
+from grouped_orders.models import GroupedOrder, Refund, SubOrder
+from grouped_orders.statuses import HandMethod, SubOrderStatus
+from grouped_orders.templatetags.shop import euros
+
+
+def record_by_hand(request: HttpRequest, order: GroupedOrder, sub_order_pk: int) -> HttpResponse:
+    """« Valider » a sub-order awaiting payment: how he was paid, and what proves it."""
+    sub_order = get_object_or_404(order.sub_orders, pk=sub_order_pk)
+    form = bound(HandPaymentForm, request)
+    if form.is_valid():
+        return decide(
+            request,
+            order,
+            lambda now: checkout.record_by_hand(
+                sub_order,
+                method=HandMethod(form.cleaned_data["method"]),
+                reference=form.cleaned_data["reference"],
+                by=request.user,
+                now=now,
+            ),
+            done=_("Sous-commande n° %(number)s payée (%(amount)s).") % _told(sub_order),
+        )
+    return ask(
+        request,
+        order,
+        "decision.html",
+        title=_("Valider la sous-commande n° %(number)s") % {"number": sub_order.pk},
+        sub_order=sub_order,
+        form=form,
+        button=_("Valider la sous-commande"),
+    )
+
+
+def cancel_sub_order(request: HttpRequest, order: GroupedOrder, sub_order_pk: int) -> HttpResponse:
+    """« Annuler » a sub-order before the order is validated; what becomes of money received is an explicit choice."""
+    sub_order = get_object_or_404(order.sub_orders, pk=sub_order_pk)
+    form = bound(CancelSubOrderForm, request, sub_order=sub_order)
+    if form.is_valid():
+        return decide(
+            request,
+            order,
+            lambda now: checkout.cancel_sub_order(
+                sub_order,
+                by=request.user,
+                reason=form.cleaned_data["reason"],
+                refund=form.cleaned_data.get("refund", False),
+                now=now,
+            ),
+            done=_("Sous-commande n° %(number)s annulée.") % _told(sub_order),
+        )
+    return ask(
+        request,
+        order,
+        "decision.html",
+        title=_("Annuler la sous-commande n° %(number)s") % {"number": sub_order.pk},
+        sub_order=sub_order,
+        form=form,
+        button=_("Annuler la sous-commande"),
+        grave=True,
+    )
+
+
+@require_POST
+def check(request: HttpRequest, order: GroupedOrder, sub_order_pk: int) -> HttpResponse:
+    """« Vérifier » : ask the provider what became of the attempts of this sub-order."""
+    sub_order = get_object_or_404(order.sub_orders, pk=sub_order_pk)
+    for payment in sub_order.payments.select_related("sub_order__grouped_order").order_by("pk"):
+        if is_unsettled(payment):
+            checkout.settle(payment, now=timezone.now())
+    sub_order.refresh_from_db(fields=["status"])
+    messages.info(
+        request,
+        _("Vérifié. Sous-commande n° %(number)s : %(status)s.")
+        % {"number": sub_order.pk, "status": SubOrderStatus(sub_order.status).label},
+    )
+    return redirect("admin:grouped_orders_groupedorder_change", order.pk)
+
+
+def note_refunded(request: HttpRequest, order: GroupedOrder, refund_pk: int) -> HttpResponse:
+    """« Remboursé à la main » : the bookseller gave the money back himself, and says how."""
+    refunds = Refund.objects.filter(capture__payment__sub_order__grouped_order=order)
+    refund = get_object_or_404(refunds.select_related("capture__payment__sub_order"), pk=refund_pk)
+    form = bound(RefundedByHandForm, request)
+    if form.is_valid():
+        return decide(
+            request,
+            order,
+            lambda now: checkout.note_refunded_by_hand(
+                refund, by=request.user, note=form.cleaned_data["note"], now=now
+            ),
+            done=_("Remboursement de %(amount)s noté.") % {"amount": euros(refund.amount)},
+        )
+    return ask(
+        request,
+        order,
+        "decision.html",
+        title=_("Remboursement de %(amount)s à la main") % {"amount": euros(refund.amount)},
+        sub_order=refund.capture.payment.sub_order,
+        form=form,
+        button=_("Remboursé à la main"),
+    )
+
+
+def _told(sub_order: SubOrder) -> dict[str, object]:
+    return {"number": sub_order.pk, "amount": euros(sub_order.total)}

@@ -1,0 +1,116 @@
+"""What happened, to be searched and read: sub-orders, payments, refunds, mails and the journal. Never edited here."""
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from grouped_orders.models import Capture, JournalEntry, Mail, Payment, Refund, SubOrder
+
+
+class RecordAdmin(admin.ModelAdmin):
+    """A record is looked at: the verbs write it."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def _link(order_pk: int | None) -> SafeString | str:
+    if order_pk is None:
+        return ""
+    url = reverse("admin:grouped_orders_groupedorder_change", args=[order_pk])
+    return format_html('<a href="{}">n° {}</a>', url, order_pk)
+
+
+@admin.register(SubOrder)
+class SubOrderAdmin(RecordAdmin):
+    list_display = ["pk", "order", "last_name", "first_name", "email", "created_at", "quantity", "total", "status"]
+    list_filter = ["status"]
+    search_fields = ["=pk", "last_name", "first_name", "email", "=grouped_order__pk"]
+    exclude = ["grouped_order"]
+    readonly_fields = ["order"]
+
+    @admin.display(description=_("commande groupée"), ordering="grouped_order")
+    def order(self, sub_order: SubOrder) -> SafeString | str:
+        return _link(sub_order.grouped_order_id)
+
+
+class CaptureInline(admin.TabularInline):
+    model = Capture
+    extra = 0
+    can_delete = False
+
+
+@admin.register(Payment)
+class PaymentAdmin(RecordAdmin):
+    list_display = ["pk", "order", "sub_order", "method", "amount", "state", "created_at", "captured_at"]
+    list_filter = ["state", "method", "set_aside"]
+    list_select_related = ["sub_order"]
+    search_fields = ["=public_id", "=provider_ref", "=captures__provider_id", "=sub_order__pk", "sub_order__email"]
+    inlines = [CaptureInline]
+
+    @admin.display(description=_("commande groupée"))
+    def order(self, payment: Payment) -> SafeString | str:
+        return _link(payment.sub_order.grouped_order_id)
+
+
+@admin.register(Refund)
+class RefundAdmin(RecordAdmin):
+    list_display = ["pk", "order", "amount", "state", "reason", "requested_at", "done_at"]
+    list_filter = ["state"]
+    list_select_related = ["capture__payment__sub_order"]
+    search_fields = ["=provider_id", "=public_id", "=capture__payment__sub_order__pk"]
+
+    @admin.display(description=_("commande groupée"))
+    def order(self, refund: Refund) -> SafeString | str:
+        return _link(refund.capture.payment.sub_order.grouped_order_id)
+
+
+@admin.register(Mail)
+class MailAdmin(RecordAdmin):
+    list_display = ["subject", "recipient", "order", "state", "attempts", "created_at", "sent_at"]
+    list_filter = ["state", "kind"]
+    search_fields = ["recipient", "subject"]
+    fields = [
+        *("kind", "recipient", "sender", "reply_to", "subject", "words", "state", "attempts", "error"),
+        *("next_try_at", "created_at", "sent_at"),
+    ]
+    readonly_fields = ["words"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Mail]:
+        return super().get_queryset(request).select_related("sub_order").defer("html")
+
+    @admin.display(description=_("commande groupée"))
+    def order(self, mail: Mail) -> SafeString | str:
+        return _link(mail.grouped_order_id or (mail.sub_order and mail.sub_order.grouped_order_id))
+
+    @admin.display(description=_("texte"))
+    def words(self, mail: Mail) -> str:
+        """Not that of an account's mail: its link sets somebody's password."""
+        if mail.grouped_order_id is None and mail.sub_order_id is None:
+            return str(_("Masqué : ce mail contient un lien personnel."))
+        return mail.text
+
+
+@admin.register(JournalEntry)
+class JournalAdmin(RecordAdmin):
+    list_display = ["at", "order", "actor", "what", "reason"]
+    list_display_links = None
+    list_select_related = ["actor"]
+    search_fields = ["=grouped_order__pk", "what", "reason", "actor__email"]
+
+    @admin.display(description=_("commande groupée"), ordering="grouped_order")
+    def order(self, entry: JournalEntry) -> SafeString | str:
+        return _link(entry.grouped_order_id)
