@@ -178,6 +178,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Celery ---------------------------------------------------------------------------------------
 # A doorbell only: rows are the queue, so nothing here has to survive a flushed broker.
 
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
     CELERY_BROKER_TRANSPORT_OPTIONS = {

@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
-import paypalrestsdk  # type: ignore[import-untyped]
+import paypalrestsdk
 import requests
 
 from grouped_orders.payments.base import (
