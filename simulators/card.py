@@ -62,10 +62,12 @@ class Stripe:
             lambda body, now: signed(body, secret=options.webhook_secret, now=now),
             spoil=spoiled,
         )
-        self.book = Book(stage, self.webhooks, Ledger(stage))
+        ledger = Ledger(stage)
+        self.book = Book(stage, self.webhooks, ledger)
         self.webhooks.tick = self._expire_due
         Refunds(self.book)
 
+        stage.route("GET", "/", lambda: self._face.show(ledger.entries(), ledger.total()))
         app = stage.app
         app.before_request(self._authenticate)
         app.register_error_handler(Problem, Problem.answer)

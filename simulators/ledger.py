@@ -14,6 +14,8 @@ from flask import Response, jsonify
 
 from simulators.stage import Stage
 
+Entry = dict[str, str]
+
 
 class Ledger:
     def __init__(self, stage: Stage):
@@ -36,15 +38,21 @@ class Ledger:
             }
         )
 
-    def _show(self) -> Response:
+    def entries(self) -> list[Entry]:
+        """Oldest first."""
         with self._stage.lock:
-            entries = list(self._stage.state["ledger"])
-        total = sum(
+            return list(self._stage.state["ledger"])
+
+    def total(self) -> Decimal:
+        """What the shop is left with, in euros."""
+        return sum(
             (
                 Decimal(entry["amount"]) * (1 if entry["kind"] == "capture" else -1)
-                for entry in entries
+                for entry in self.entries()
                 if entry["currency"] == "EUR"
             ),
             Decimal("0.00"),
         )
-        return jsonify(entries=entries, total=f"{total:.2f}")
+
+    def _show(self) -> Response:
+        return jsonify(entries=self.entries(), total=f"{self.total():.2f}")

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 from flask import render_template_string
 
+from simulators.ledger import Entry
+
 _PAGE = """\
 <!doctype html>
 <html lang="fr">
@@ -32,6 +34,9 @@ _PAGE = """\
            border: 1px solid #6b7686; background: #fff; color: inherit; font: inherit; font-weight: 600; }
   button.main { background: {{ colour }}; border-color: {{ colour }}; color: #fff; }
   button:focus-visible, a:focus-visible { outline: 3px solid #ffb454; outline-offset: 2px; }
+  table { width: 100%; border-collapse: collapse; font-size: .9rem; }
+  th, td { padding: .5rem .25rem; border-top: 1px solid #d8dde5; text-align: left; overflow-wrap: anywhere; }
+  th:last-child, td:last-child { text-align: right; white-space: nowrap; }
   footer { max-width: 27rem; margin: 0 auto 2rem; padding: 0 1rem; text-align: center; font-size: .875rem;
            color: #4a5464; }
   @media (max-width: 30rem) { main { margin: 1rem; padding: 1.25rem; } }
@@ -50,6 +55,19 @@ _PAGE = """\
   </dl>
   {% endif %}
   {% if message %}<p>{{ message }}</p>{% endif %}
+  {% if entries is defined %}
+  <table>
+    <thead><tr><th scope="col">Mouvement</th><th scope="col">Référence</th><th scope="col">Montant</th></tr></thead>
+    <tbody>
+    {% for kind, reference, amount in entries %}
+    <tr><td>{{ kind }}</td><td>{{ reference }}</td><td>{{ amount }}</td></tr>
+    {% else %}
+    <tr><td colspan="3">Rien n’a encore été débité.</td></tr>
+    {% endfor %}
+    </tbody>
+    <tfoot><tr><th scope="row" colspan="2">Total</th><td>{{ total }}</td></tr></tfoot>
+  </table>
+  {% endif %}
   {% if buttons %}
   <form method="post">
     {% for value, label in buttons %}
@@ -89,13 +107,26 @@ class Face:
         """The page that has nothing left to ask."""
         return self._render(title=title, message=message, back_url=back_url)
 
+    def show(self, entries: list[Entry], total: Decimal) -> str:
+        """The front page: the ledger, newest first."""
+        rows = [
+            ("Encaissement" if e["kind"] == "capture" else "Remboursement", e["reference"], _signed(e))
+            for e in reversed(entries)
+        ]
+        return self._render(title=f"Compte de {self.merchant}", entries=rows, total=spell(total, "EUR"))
+
     def _render(self, **context: object) -> str:
         return render_template_string(
             _PAGE, provider=self.provider, merchant=self.merchant, colour=self.colour, **context
         )
 
 
+def _signed(entry: Entry) -> str:
+    amount = Decimal(entry["amount"])
+    return spell(amount if entry["kind"] == "capture" else -amount, entry["currency"])
+
+
 def spell(amount: Decimal, currency: str) -> str:
     """74,50 € as French typography writes it; another currency by its code."""
-    figures = f"{amount:,.2f}".replace(",", "\u202f").replace(".", ",")
+    figures = f"{amount:,.2f}".replace("-", "\u2212").replace(",", "\u202f").replace(".", ",")
     return f"{figures}\u00a0{'€' if currency.upper() == 'EUR' else currency.upper()}"

@@ -63,9 +63,11 @@ class PayPal:
             state["key"], options.webhook_id, "https://api-m.paypal.com/v1/notifications/certs/1"
         )
         self.webhooks = Webhooks(stage, options.webhook_url, self._signature.sign, spoil=spoil)
-        self.book = Book(stage, self.webhooks, Ledger(stage), options.merchant_id)
+        ledger = Ledger(stage)
+        self.book = Book(stage, self.webhooks, ledger, options.merchant_id)
         Captures(self.book)
 
+        stage.route("GET", "/", lambda: self._face.show(ledger.entries(), ledger.total()))
         app = stage.app
         app.before_request(self._authenticate)
         app.after_request(_number)

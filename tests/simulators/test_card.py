@@ -141,6 +141,9 @@ def test_refund_from_the_dashboard_is_in_the_ledger(card_simulator: Simulator, a
     card_simulator.decide(f"payments/{intent}/refund", amount=350)
     assert card_simulator.moved() == [("capture", "23.50", "ours"), ("refund", "3.50", "ours")]
     assert card_simulator.ledger()["total"] == "20.00"
+    front = requests.get(card_simulator.url, timeout=5).text
+    assert "<tr><td>Remboursement</td><td>ours</td><td>\u22123,50\u00a0€</td></tr>" in front
+    assert "<td>20,00\u00a0€</td>" in front
 
 
 def test_state_outlives_the_program(tmp_path: Path) -> None:
