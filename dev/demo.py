@@ -155,7 +155,7 @@ def _environment(folder: Path, ports: dict[str, int], database: str, *, reload: 
         "PAYPAL_PAGE_ORIGIN": paypal,
         "PAYPAL_CLIENT_ID": "demo",
         "PAYPAL_CLIENT_SECRET": secret["PAYPAL_CLIENT_SECRET"],
-        "PAYPAL_MERCHANT_ID": "DLIVREDEMO001",
+        "PAYPAL_MERCHANT_ID": "DLVREDEMZ2345",
         "PAYPAL_WEBHOOK_ID": "DEMOWEBHOOK",
         "STRIPE_API_URL": card,
         "STRIPE_PAGE_ORIGIN": card,
