@@ -35,7 +35,8 @@ _PAGE = """\
   button.main { background: {{ colour }}; border-color: {{ colour }}; color: #fff; }
   button:focus-visible, a:focus-visible { outline: 3px solid #ffb454; outline-offset: 2px; }
   table { width: 100%; border-collapse: collapse; font-size: .9rem; }
-  th, td { padding: .5rem .25rem; border-top: 1px solid #d8dde5; text-align: left; overflow-wrap: anywhere; }
+  th, td { padding: .5rem .25rem; border-top: 1px solid #d8dde5; text-align: left; }
+  td:nth-child(2) { overflow-wrap: anywhere; }
   th:last-child, td:last-child { text-align: right; white-space: nowrap; }
   footer { max-width: 27rem; margin: 0 auto 2rem; padding: 0 1rem; text-align: center; font-size: .875rem;
            color: #4a5464; }

@@ -97,9 +97,9 @@ def test_answer_that_says_nothing_clear_is_unknown(scripted: Scripted, answer: A
 
 def test_trailing_slash_of_the_address_does_not_double_the_path(scripted: Scripted) -> None:
     url, script = scripted(OK)
-    _api(f"{url}/").call("GET", r"/v2/\1/x")
+    _api(f"{url}/base/").call("GET", r"/v2/\1/x")
     paths = [request.environ["RAW_URI"] for request in [*script.tokens, *script.asked]]
-    assert paths == ["/v1/oauth2/token", "/v2/%5C1/x"]
+    assert paths == ["/base/v1/oauth2/token", "/base/v2/%5C1/x"]
 
 
 def test_headers_of_a_call_do_not_go_to_the_token(scripted: Scripted) -> None:
