@@ -10,4 +10,5 @@ urlpatterns = [
     path("cgv/<str:version>/", site.terms, name="terms_version"),
     path("order/grouped/", include("grouped_orders.urls.initiator")),
     path("order/grouped/suborder/", include("grouped_orders.urls.buyer")),
+    path("", include("grouped_orders.urls.payments")),
 ]

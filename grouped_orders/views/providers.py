@@ -1,0 +1,74 @@
+"""The providers' doors: the payer sent back to us, and their webhooks. Nothing they say is believed: we ask."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+
+from grouped_orders import checkout
+from grouped_orders.models import Payment
+from grouped_orders.payments.base import BadSignature, Unknown
+from grouped_orders.statuses import PaymentMethod
+from grouped_orders.views.buyer import private_page
+
+# No message of either provider comes near it.
+LONGEST_MESSAGE = 1_000_000
+
+
+@require_safe
+@private_page
+def returned(request: HttpRequest, secret: str, payment_id: str) -> HttpResponse:
+    """The payer is back. Whatever the address says, the provider is asked; its page then tells the truth."""
+    payment = _payment_or_404(secret, payment_id)
+    if _is_about(request, payment):
+        checkout.settle(payment, now=timezone.now())
+    times = request.GET.get("retour", "0")
+    return redirect(f"{reverse('buyer:sub_order', args=[secret])}?retour={times if times.isdigit() else 0}")
+
+
+@require_safe
+@private_page
+def abandoned(request: HttpRequest, secret: str, payment_id: str) -> HttpResponse:
+    """The payer pressed « Annuler ». What he paid all the same is paid."""
+    payment = _payment_or_404(secret, payment_id)
+    if _is_about(request, payment):
+        checkout.abandon(payment, now=timezone.now())
+    return redirect("buyer:sub_order", secret)
+
+
+@csrf_exempt
+@require_POST
+def paypal_webhook(request: HttpRequest) -> HttpResponse:
+    return _hear(request, PaymentMethod.PAYPAL)
+
+
+@csrf_exempt
+@require_POST
+def card_webhook(request: HttpRequest) -> HttpResponse:
+    return _hear(request, PaymentMethod.CARD)
+
+
+def _hear(request: HttpRequest, method: PaymentMethod) -> HttpResponse:
+    """200: taken, whether it concerns us or not. 400: not theirs. 503: come back, the proof cannot be had now."""
+    if int(request.headers.get("Content-Length") or 0) > LONGEST_MESSAGE:
+        return HttpResponse(status=413)
+    try:
+        checkout.hear(method, request.headers, request.body, now=timezone.now())
+    except BadSignature:
+        return HttpResponse(status=400)
+    except Unknown:
+        return HttpResponse(status=503)
+    return HttpResponse(status=200)
+
+
+def _is_about(request: HttpRequest, payment: Payment) -> bool:
+    """PayPal adds its own reference to the address: another one than ours is somebody else's return."""
+    token = request.GET.get("token")
+    return token is None or token == payment.provider_ref
+
+
+def _payment_or_404(secret: str, payment_id: str) -> Payment:
+    wanted = Payment.objects.select_related("sub_order")
+    return get_object_or_404(wanted, public_id=payment_id, sub_order__secret=secret)
