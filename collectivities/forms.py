@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from collectivities.models import User
 
-BAD_EMAIL = _("Cette adresse e-mail n’est pas complète : elle ressemble à « nom@exemple.be ».")
+BAD_EMAIL = _("Cette adresse e-mail n’est pas complète : elle ressemble à « nom@exemple.be ».")
 
 
 class LoginForm(auth.AuthenticationForm):
@@ -27,7 +27,7 @@ class LoginForm(auth.AuthenticationForm):
         "invalid_login": _(
             "L’adresse e-mail et le mot de passe ne vont pas ensemble. Attention aux majuscules du mot de passe."
         ),
-        "inactive": _("Ce compte n’est plus actif : contactez la librairie."),
+        "inactive": _("Ce compte n’est plus actif : contactez la librairie."),
     }
 
 
