@@ -4,7 +4,6 @@ Each has three templates of its own in templates/mails/: subject.txt, body.txt a
 Calling one twice for the same reason sends one mail.
 """
 
-import re
 from typing import Any
 
 from django.conf import settings
@@ -127,8 +126,7 @@ def _send(
     subject = one_line(render_to_string(f"mails/{kind}/subject.txt", context))
     mail = OutgoingMail(
         subject=subject,
-        # An included file ends its line, and the line it stands in ends too.
-        body=re.sub(r"\n{3,}", "\n\n", render_to_string(f"mails/{kind}/body.txt", context)).strip() + "\n",
+        body=render_to_string(f"mails/{kind}/body.txt", context),
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[to],
         reply_to=[reply_to] if reply_to else [],

@@ -1,5 +1,7 @@
 """What a mail's template needs and a page's does not. They work whoever renders it: Django's password reset too."""
 
+import re
+
 import css_inline
 from django import template
 from django.conf import settings
@@ -18,6 +20,12 @@ _inliner = css_inline.CSSInliner(keep_style_tags=False, keep_at_rules=True, load
 def inline_css(content: str) -> SafeString:
     """Move the page's own style sheet into the elements it is for. Nothing is fetched."""
     return mark_safe(_inliner.inline(content))
+
+
+@register.simple_block_tag
+def paragraphs(content: str) -> str:
+    """One empty line between two paragraphs: an included file ends its line, and the line it stands in ends too."""
+    return re.sub(r"\n{3,}", "\n\n", content).strip()
 
 
 @register.simple_tag
