@@ -1,6 +1,7 @@
 """What nobody can know is Unknown, what moved is found again, and both clients agree on which is which."""
 
 import logging
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -8,8 +9,17 @@ from typing import Any
 import pytest
 
 from grouped_orders import payments
-from grouped_orders.payments.base import Attempt, Money, PaymentProvider, Refused, Unknown, same_origin
-from grouped_orders.payments.card import Card
+from grouped_orders.payments.base import (
+    Attempt,
+    CaptureInfo,
+    Money,
+    PaymentProvider,
+    Refused,
+    Snapshot,
+    Unknown,
+    same_origin,
+)
+from grouped_orders.payments.card import TIMEOUT, Card
 from grouped_orders.payments.paypal import PayPal, PayPalApi
 from grouped_orders.statuses import PaymentMethod
 from tests.payments.conftest import OUR_ID
@@ -250,6 +260,16 @@ def test_paypal_minimal_answer_is_asked_again_in_full(scripted: Callable[..., An
     assert [request.method for request in script.asked] == ["POST", "GET"]
 
 
+@pytest.mark.parametrize("status", ["APPROVED", "PAYER_ACTION_REQUIRED", "VOIDED"])
+def test_paypal_capture_tells_more_than_the_order_that_holds_it(scripted: Callable[..., Any], status: str) -> None:
+    money = {"currency_code": "EUR", "value": "5.00"}
+    capture = {"id": "C1", "status": "COMPLETED", "amount": money, "custom_id": "ours"}
+    unit = {"amount": money, "payments": {"captures": [capture]}}
+    url, _ = scripted((200, {"id": "O1", "status": status, "purchase_units": [unit]}))
+    expected = Snapshot("O1", "done", FIVE, "ours", captures=(CaptureInfo("C1", "COMPLETED", FIVE),))
+    assert _paypal_at(url).fetch("O1") == expected
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -334,9 +354,14 @@ def test_card_answer_in_an_unexpected_shape_is_unknown(scripted: Callable[..., A
     assert len(script.asked) == 1
 
 
-def test_card_call_that_is_never_answered_ends_by_itself() -> None:
+def test_card_call_that_is_never_answered_ends_by_itself(scripted: Callable[..., Any]) -> None:
+    url, script = scripted(lambda request: (time.sleep(1), (200, {}))[1])
+    started = time.monotonic()
     with pytest.raises(Unknown):
-        _card_at("http://127.0.0.1:1", timeout=(0.2, 0.2)).fetch("cs_1")
+        _card_at(url, timeout=(0.2, 0.2)).fetch("cs_1")
+    assert time.monotonic() - started < 0.9
+    assert len(script.asked) == 1
+    assert TIMEOUT == (4, 20)
 
 
 def test_card_amount_finer_than_a_cent_is_never_asked(card: PaymentProvider, attempt: MakeAttempt) -> None:

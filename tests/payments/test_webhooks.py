@@ -3,12 +3,13 @@
 import json
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from grouped_orders.payments.base import Attempt, BadSignature, Notice, PaymentProvider, Unknown
+from grouped_orders.payments.base import Attempt, BadSignature, Money, Notice, PaymentProvider, Unknown
 from grouped_orders.payments.card import Card
 from tests.payments.conftest import OUR_ID
 from tests.simulation import Simulator
@@ -177,9 +178,24 @@ def test_paypal_capture_webhook_names_order_and_attempt(
     notice = paypal.parse_webhook(headers, raw)
     assert (notice.type, notice.ref, notice.our_id) == ("PAYMENT.CAPTURE.COMPLETED", ref, OUR_ID)
 
-    paypal_simulator.decide(f"captures/{capture.id}/refund", amount="5.00")
+    # A refund carries the refund's own id: it must not be taken for a payment's.
+    paypal.refund(capture.id, Money(Decimal("5.00"), "EUR"), our_id="refund-1", key="rf-1")
     headers, raw = box.wait(2)[1]
-    assert paypal.parse_webhook(headers, raw).type == "PAYMENT.CAPTURE.REFUNDED"
+    notice = paypal.parse_webhook(headers, raw)
+    assert (notice.type, notice.our_id) == ("PAYMENT.CAPTURE.REFUNDED", None)
+
+
+def test_card_refund_webhook_names_the_payment(
+    card: PaymentProvider, card_simulator: Simulator, attempt: MakeAttempt, mailbox: tuple[Mailbox, str]
+) -> None:
+    box, url = mailbox
+    ref = _pay((card, card_simulator, box), attempt())
+    card_simulator.send_webhooks_to(url)
+    (capture,) = card.fetch(ref).captures
+    card_simulator.decide(f"payments/{capture.id}/refund", amount=500)
+    ((headers, raw),) = box.wait(1)
+    notice = card.parse_webhook(headers, raw)
+    assert (notice.type, notice.ref, notice.our_id) == ("charge.refunded", None, OUR_ID)
 
 
 def test_card_webhook_older_than_five_minutes_is_refused(
