@@ -1,28 +1,211 @@
 """The catalogue: every book a group order can be made for."""
 
+from datetime import date
 from decimal import Decimal
+from typing import NamedTuple, Self
 
-from django.db import models
-from django.db.models import Q
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorField, TrigramWordSimilarity
+from django.db import models, transaction
+from django.db.models import Case, F, IntegerField, Q, Value, When
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+
+from catalog import codes
+from catalog.ean import looks_like_one, to_ean13
+from catalog.wording import normalise, title_key, tokens
+
+MOST = 100
+# Below this many hits, spelling mistakes are forgiven too (catalogue.md: 0.5 finds two typos of three).
+FEW = 3
+SIMILAR_ENOUGH = 0.5
+
+
+class Found(NamedTuple):
+    """What a search found, best first; `approximate` when spelling was forgiven: « Résultats approchants »."""
+
+    books: list["Book"]
+    approximate: bool
+
+
+class BookQuerySet(models.QuerySet["Book"]):
+    def search(self, text: str) -> Found:
+        """What somebody may mean by these words: at most 100 books, none for fewer than two characters.
+
+        A valid EAN-13, ISBN-13 or ISBN-10, with or without dashes, goes straight to its book. Otherwise accents,
+        capitals, punctuation, word order and unfinished words do not matter, in title, authors, publisher and
+        collection; the exact title comes first, then what begins with it, then what can be ordered, then what is
+        recent. When little is found, spelling mistakes are forgiven.
+        """
+        if looks_like_one(text):
+            return Found(list(self.filter(ean13=to_ean13(text))), approximate=False)
+        words = tokens(text[:200])
+        if len("".join(words)) < 2:
+            return Found([], approximate=False)
+        exact = self._ranked(self._with_words(words), text)
+        if len(exact) >= FEW:
+            return Found(exact, approximate=False)
+        near = [book for book in self._ranked(self._resembling(words), text) if book not in exact]
+        return Found(exact + near, approximate=bool(near))
+
+    def _with_words(self, words: list[str]) -> Self:
+        # Only [0-9a-z] is left in a word, so a raw query is safe; each one may be unfinished.
+        query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")
+        return self.filter(search_vector=query)
+
+    def _resembling(self, words: list[str]) -> Self:
+        found = self
+        for word in words:
+            if len(word) >= 3:
+                found = found.filter(search_text__trigram_word_similar=word)
+        return found if any(len(word) >= 3 for word in words) else self.none()
+
+    def _ranked(self, found: Self, text: str) -> list["Book"]:
+        key = title_key(text)
+        ranked = found.annotate(
+            rank=Case(
+                When(title_key=key, then=Value(0)),
+                When(title_key__startswith=key, then=Value(1)),
+                default=Value(2),
+                output_field=IntegerField(),
+            ),
+            likeness=TrigramWordSimilarity(normalise(text), "search_text"),
+            unsold=Case(When(Book.sellable(), then=Value(0)), default=Value(1), output_field=IntegerField()),
+        ).order_by("rank", "unsold", "-likeness", F("publication_date").desc(nulls_last=True), "pk")
+        with transaction.atomic():
+            return list(ranked[:MOST])
+
+
+class Precision(models.TextChoices):
+    """How much of a publication date is known."""
+
+    DAY = "DAY", _("jour")
+    MONTH = "MONTH", _("mois")
+    YEAR = "YEAR", _("année")
 
 
 class Book(models.Model):
-    """A catalogue entry, found by EAN or title. Prices in euros, VAT included."""
+    """A catalogue entry, found by EAN or title. The price is the public one: euros, VAT included."""
 
     ean13 = models.CharField(_("code EAN13"), max_length=13, unique=True)
     title = models.CharField(_("titre"), max_length=500)
+    subtitle = models.CharField(_("sous-titre"), max_length=500, blank=True)
     authors = models.CharField(_("auteur"), max_length=500, blank=True)
     publisher = models.CharField(_("éditeur"), max_length=200, blank=True)
+    collection = models.CharField(_("collection"), max_length=200, blank=True)
+    genre = models.CharField(_("genre"), max_length=120, blank=True)
+    publication_date = models.DateField(_("date de parution"), null=True, blank=True)
+    publication_precision = models.CharField(
+        _("précision de la date"), max_length=5, choices=Precision.choices, default=Precision.DAY
+    )
+    form = models.CharField(_("support"), max_length=60, blank=True)
+    is_digital = models.BooleanField(_("numérique"), default=False)
+    weight_g = models.PositiveIntegerField(_("poids (g)"), null=True, blank=True)
+    height_mm = models.PositiveIntegerField(_("hauteur (mm)"), null=True, blank=True)
+    width_mm = models.PositiveIntegerField(_("largeur (mm)"), null=True, blank=True)
+    thickness_mm = models.PositiveIntegerField(_("épaisseur (mm)"), null=True, blank=True)
     price = models.DecimalField(_("prix unitaire (TTC)"), max_digits=8, decimal_places=2, null=True, blank=True)
     vat_rate = models.DecimalField(_("taux de TVA (%)"), max_digits=4, decimal_places=2, default=Decimal("6.00"))
+    availability = models.CharField(
+        _("disponibilité"), max_length=2, default="20", help_text=_("Code de la liste 65 d’EDItEUR.")
+    )
+    embargo_until = models.DateField(_("pas de vente avant le"), null=True, blank=True)
+    withdrawn = models.BooleanField(_("retiré du catalogue"), default=False)
+    summary = models.TextField(_("résumé"), blank=True, help_text=_("HTML simple, nettoyé à l’import."))
+    cover = models.FileField(_("couverture"), upload_to="covers/", blank=True)
+    cover_source = models.URLField(_("adresse de la couverture"), max_length=500, blank=True, editable=False)
+
+    # Where it came from: an older message never overwrites a newer one.
+    record_reference = models.CharField(_("référence de la notice"), max_length=100, blank=True, editable=False)
+    message_sent = models.CharField(max_length=20, blank=True, editable=False)
+
+    # For the search, filled by `describe_for_search` with the very function that reads the question.
+    search_text = models.TextField(editable=False, default="")
+    title_key = models.CharField(max_length=500, editable=False, default="")
+    search_vector = models.GeneratedField(
+        expression=SearchVector("search_text", config="simple"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    objects = BookQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("article")
         verbose_name_plural = _("articles")
+        ordering = ["title_key", "pk"]
+        indexes = [
+            GinIndex(fields=["search_vector"], name="book_by_word", fastupdate=False),
+            GinIndex(fields=["search_text"], name="book_by_likeness", opclasses=["gin_trgm_ops"]),
+            models.Index(fields=["title_key"], name="book_by_title", opclasses=["varchar_pattern_ops"]),
+        ]
         constraints = [
-            models.CheckConstraint(condition=Q(ean13__regex=r"^[0-9]{13}$"), name="book_ean13_is_13_digits"),
+            models.CheckConstraint(
+                condition=Q(ean13__regex=r"^[0-9]{13}$"),
+                name="book_ean13_is_13_digits",
+                violation_error_message=_("Le code EAN13 a treize chiffres."),
+            ),
+            models.CheckConstraint(
+                condition=Q(price__isnull=True) | Q(price__gt=0),
+                name="book_price_above_zero",
+                violation_error_message=_("Le prix doit être supérieur à zéro."),
+            ),
+            models.CheckConstraint(
+                condition=Q(vat_rate__gte=0, vat_rate__lte=99),
+                name="book_vat_rate_is_a_rate",
+                violation_error_message=_("Le taux de TVA est un pourcentage."),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.title} ({self.ean13})"
+
+    @staticmethod
+    def sellable() -> Q:
+        """What can be ordered, as far as the database tells without today's date."""
+        known = codes.ON_SALE | codes.WAITING
+        return Q(withdrawn=False, is_digital=False, price__isnull=False, availability__in=known)
+
+    def unavailable_reason(self, today: date) -> str:
+        """Why nobody can order this book, in French; empty when it can be ordered."""
+        if self.withdrawn:
+            return _now("Cet ouvrage est retiré du catalogue.")
+        if self.is_digital:
+            return _now("Cet ouvrage est numérique : il ne peut pas faire l’objet d’une commande groupée.")
+        if reason := codes.GONE.get(self.availability):
+            return str(reason)
+        if self.embargo_until and self.embargo_until > today:
+            return _now("Cet ouvrage ne peut pas être vendu avant le %(day)s.") % {"day": _day(self.embargo_until)}
+        if self.availability in codes.TO_APPEAR:
+            if self.publication_date and self.publication_precision == Precision.DAY:
+                return _now("Cet ouvrage est à paraître le %(day)s.") % {"day": _day(self.publication_date)}
+            return _now("Cet ouvrage est à paraître.")
+        if self.availability not in codes.ON_SALE | codes.WAITING:
+            return str(codes.NOT_SOLD)
+        if self.price is None:
+            return _now("Le prix de cet ouvrage n’est pas connu : demandez-le à la librairie.")
+        return ""
+
+    @property
+    def published(self) -> str:
+        """The publication date, as much of it as is known: 29/04/2011, avril 2011 or 2011."""
+        if self.publication_date is None:
+            return ""
+        formats = {Precision.DAY: "d/m/Y", Precision.MONTH: "F Y", Precision.YEAR: "Y"}
+        return date_format(self.publication_date, formats[Precision(self.publication_precision)])
+
+    @property
+    def cover_url(self) -> str:
+        """The cover kept by the shop; empty when there is none."""
+        return self.cover.url if self.cover else ""
+
+    def describe_for_search(self) -> None:
+        """Fill the columns of the search from the others; whoever writes a book calls it before saving."""
+        parts = (self.title, self.subtitle, self.authors, self.publisher, self.collection)
+        self.search_text = normalise(" ".join(parts))
+        self.title_key = title_key(self.title)[:500]
+
+
+def _day(day: date) -> str:
+    return date_format(day, "d/m/Y")
