@@ -254,28 +254,37 @@ def _measure(product: Element, kind: str, units: dict[str, float]) -> int | None
 
 
 def _supply(product: Element, country: str) -> Element | None:
-    """The supply of a market this country belongs to; a supply without a market is for everybody."""
-    for supply in _all(product, "ProductSupply"):
-        markets = _all(supply, "Market/Territory")
-        if not markets or any(_includes(territory, country) for territory in markets):
-            return next(iter(_all(supply, "SupplyDetail")), None)
-    return None
+    """The supply of a market this country belongs to, or without a market; failing that, the first one.
+
+    A French feed often leaves Belgium out, which has a distributor of its own: the book exists all the same.
+    """
+    supplies = _all(product, "ProductSupply")
+    ours = [s for s in supplies if _is_ours(_all(s, "Market/Territory"), country)]
+    return next((detail for supply in ours or supplies for detail in _all(supply, "SupplyDetail")), None)
 
 
 def _price(supply: Element | None, country: str) -> tuple[Decimal | None, Decimal]:
-    """The public price, VAT included, and the rate: fixed price (04) before recommended (02)."""
+    """The public price in euros, VAT included, and the rate: fixed price (04) before recommended (02).
+
+    The price of this country first; failing that, the one printed on the book, which is that of its own country.
+    """
     standard = Decimal(codes.BOOK_VAT.get(country, "6.00"))
-    for kind in ("04", "02"):
-        for price in _all(supply, "Price"):
-            territories = _all(price, "Territory")
-            ours = not territories or any(_includes(territory, country) for territory in territories)
-            if _text(price, "PriceType") != kind or _text(price, "CurrencyCode") not in ("EUR", "") or not ours:
-                continue
-            amount = _decimal(_text(price, "PriceAmount"))
-            if amount:
-                rate = _decimal(_text(price, "Tax/TaxRatePercent"))
-                return amount, standard if rate is None or country != "FR" else rate
+    for here in (True, False):
+        for kind in ("04", "02"):
+            for price in _all(supply, "Price"):
+                ours = _is_ours(_all(price, "Territory"), country)
+                amount = _decimal(_text(price, "PriceAmount"))
+                if _text(price, "PriceType") != kind or _text(price, "CurrencyCode") not in ("EUR", "") or not amount:
+                    continue
+                if ours and here:
+                    return amount, _decimal(_text(price, "Tax/TaxRatePercent")) or standard
+                if not here:
+                    return amount, standard
     return None, standard
+
+
+def _is_ours(territories: list[Element], country: str) -> bool:
+    return not territories or any(_includes(territory, country) for territory in territories)
 
 
 def _includes(territory: Element, country: str) -> bool:
