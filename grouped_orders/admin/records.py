@@ -17,6 +17,10 @@ class RecordAdmin(admin.ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
 
+    @admin.display(description=_("N°"), ordering="pk")
+    def number(self, record: Model) -> int:
+        return record.pk
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -36,7 +40,7 @@ def _link(order_pk: int | None) -> SafeString | str:
 
 @admin.register(SubOrder)
 class SubOrderAdmin(RecordAdmin):
-    list_display = ["pk", "order", "last_name", "first_name", "email", "created_at", "quantity", "total", "status"]
+    list_display = ["number", "order", "last_name", "first_name", "email", "created_at", "quantity", "total", "status"]
     list_filter = ["status"]
     search_fields = ["=pk", "last_name", "first_name", "email", "=grouped_order__pk"]
     exclude = ["grouped_order"]
@@ -55,10 +59,11 @@ class CaptureInline(admin.TabularInline):
 
 @admin.register(Payment)
 class PaymentAdmin(RecordAdmin):
-    list_display = ["pk", "order", "sub_order", "method", "amount", "state", "created_at", "captured_at"]
+    list_display = ["number", "order", "sub_order", "method", "amount", "state", "created_at", "captured_at"]
     list_filter = ["state", "method", "set_aside"]
     list_select_related = ["sub_order"]
     search_fields = ["=public_id", "=provider_ref", "=captures__provider_id", "=sub_order__pk", "sub_order__email"]
+    exclude = ["approve_url"]
     inlines = [CaptureInline]
 
     @admin.display(description=_("commande groupée"))
@@ -68,7 +73,7 @@ class PaymentAdmin(RecordAdmin):
 
 @admin.register(Refund)
 class RefundAdmin(RecordAdmin):
-    list_display = ["pk", "order", "amount", "state", "reason", "requested_at", "done_at"]
+    list_display = ["number", "order", "amount", "state", "reason", "requested_at", "done_at"]
     list_filter = ["state"]
     list_select_related = ["capture__payment__sub_order"]
     search_fields = ["=provider_id", "=public_id", "=capture__payment__sub_order__pk"]
