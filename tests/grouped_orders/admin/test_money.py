@@ -1,0 +1,244 @@
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from collectivities.models import User
+from grouped_orders import checkout
+from grouped_orders.models import GroupedOrder, JournalEntry, Mail, Payment, Refund, SubOrder
+from grouped_orders.statuses import (
+    HandMethod,
+    OrderStatus,
+    PaymentMethod,
+    PaymentState,
+    RefundState,
+    SubOrderStatus,
+)
+from tests.factories import GroupedOrderFactory, SubOrderFactory
+from tests.grouped_orders.admin.story import in_days, order_in, paid
+from tests.pages import Page, words
+from tests.simulation import Simulator
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order() -> GroupedOrder:
+    return GroupedOrderFactory(deadline=in_days(1))
+
+
+def url(sub_order: SubOrder, action: str) -> str:
+    return f"/admin/grouped_orders/groupedorder/{sub_order.grouped_order_id}/sub-orders/{sub_order.pk}/{action}/"
+
+
+def post(client: Client, page: str, **typed: str) -> list[str]:
+    answer = client.post(page, typed, follow=True)
+    assert [code for _page, code in answer.redirect_chain] == [302]
+    return [words(line) for line in Page(answer).tree.xpath("//ul[@class='messagelist']/li")]
+
+
+def status(sub_order: SubOrder) -> str:
+    return SubOrder.objects.values_list("status", flat=True).get(pk=sub_order.pk)
+
+
+# « Valider » -----------------------------------------------------------------------------------
+
+
+def test_pay_asks_how_and_what_proves_it(client: Client, bookseller: User, order: GroupedOrder) -> None:
+    sub_order = SubOrderFactory(grouped_order=order, first_name="Noé", last_name="Guidoni", email="noe@g.example")
+
+    page = Page(client.get(url(sub_order, "pay")))
+
+    assert words(page.tree.find(".//h1")) == f"Valider la sous-commande n° {sub_order.pk}"
+    assert page.facts() == {
+        "Sous-commande": f"n° {sub_order.pk}",
+        "Acheteur": "Noé Guidoni, noe@g.example",
+        "Quantité": "1",
+        "Total TTC": "6,40 €",
+    }
+    assert [words(label) for label in page.tree.xpath("//main//fieldset//label")] == [
+        str(method.label) for method in HandMethod
+    ]
+    assert status(sub_order) == SubOrderStatus.PENDING
+
+
+def test_pay_records_the_payment_once(client: Client, bookseller: User, order: GroupedOrder) -> None:
+    sub_order = SubOrderFactory(grouped_order=order)
+
+    said = [post(client, url(sub_order, "pay"), method="CHEQUE", reference="n° 0419") for _twice in range(2)]
+
+    assert said == [
+        [f"Sous-commande n° {sub_order.pk} payée (6,40 €)."],
+        ["Cette sous-commande n’est plus en attente de paiement."],
+    ]
+    payment = Payment.objects.get()
+    assert (payment.method, payment.hand_method, payment.hand_reference, payment.recorded_by, payment.amount) == (
+        PaymentMethod.BY_HAND,
+        HandMethod.CHEQUE,
+        "n° 0419",
+        bookseller,
+        Decimal("6.40"),
+    )
+    assert status(sub_order) == SubOrderStatus.PAID
+    assert Mail.objects.filter(kind="sub_order_paid").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "wrong"),
+    [
+        ({}, {"method", "reference"}),
+        ({"method": "CHEQUE", "reference": " "}, {"reference"}),
+        ({"method": "BITCOIN", "reference": "1"}, {"method"}),
+        ({"method": "CHEQUE", "reference": "9" * 81}, {"reference"}),
+    ],
+)
+def test_pay_without_its_proof_is_asked_again(
+    client: Client, bookseller: User, order: GroupedOrder, typed: dict[str, str], wrong: set[str]
+) -> None:
+    sub_order = SubOrderFactory(grouped_order=order)
+
+    page = Page(client.post(url(sub_order, "pay"), typed))
+
+    assert page.status == 422
+    assert set(page.tree.xpath("//main//ul[contains(@class,'errorlist')]/@id")) == {
+        f"id_{name}_error" for name in wrong
+    }
+    assert (status(sub_order), Payment.objects.count()) == (SubOrderStatus.PENDING, 0)
+
+
+def test_pay_is_refused_once_the_order_is_cancelled(client: Client, bookseller: User) -> None:
+    order = order_in(OrderStatus.CANCELLED)
+    sub_order = order.sub_orders.get()
+
+    assert post(client, url(sub_order, "pay"), method="SHOP", reference="12") == [
+        "Cette commande groupée est déjà validée ou annulée."
+    ]
+
+
+# « Annuler » -----------------------------------------------------------------------------------
+
+
+def test_cancel_of_an_awaited_payment_asks_a_reason_only(client: Client, bookseller: User, order: GroupedOrder) -> None:
+    sub_order = SubOrderFactory(grouped_order=order)
+    page = Page(client.get(url(sub_order, "cancel")))
+
+    said = [post(client, url(sub_order, "cancel"), reason="À sa demande") for _twice in range(2)]
+
+    assert list(page.fields()) == ["reason"]
+    assert said == [
+        [f"Sous-commande n° {sub_order.pk} annulée."],
+        ["Cette sous-commande est « Annulée » : annulation impossible."],
+    ]
+    entry = JournalEntry.objects.latest("pk")
+    assert (status(sub_order), entry.reason, entry.actor) == (SubOrderStatus.CANCELLED, "À sa demande", bookseller)
+
+
+@pytest.mark.parametrize(("choice", "refunds"), [("yes", ["6.40"]), ("no", [])])
+def test_cancel_of_a_paid_one_refunds_as_was_chosen(
+    client: Client, bookseller: User, order: GroupedOrder, choice: str, refunds: list[str]
+) -> None:
+    sub_order = paid(order)
+
+    said = post(client, url(sub_order, "cancel"), reason="À sa demande", refund=choice)
+
+    assert said == [f"Sous-commande n° {sub_order.pk} annulée."]
+    assert status(sub_order) == SubOrderStatus.CANCELLED
+    assert [str(refund.amount) for refund in Refund.objects.all()] == refunds
+
+
+def test_cancel_of_a_paid_one_does_not_guess(client: Client, bookseller: User, order: GroupedOrder) -> None:
+    sub_order = paid(order)
+
+    page = Page(client.post(url(sub_order, "cancel"), {"reason": "À sa demande"}))
+
+    assert page.status == 422
+    assert page.tree.xpath("//main//ul[contains(@class,'errorlist')]/@id") == ["id_refund_error"]
+    assert (status(sub_order), Refund.objects.count()) == (SubOrderStatus.PAID, 0)
+
+
+def test_cancel_is_refused_once_validated(client: Client, bookseller: User) -> None:
+    sub_order = order_in(OrderStatus.AWAITING_PROCESSING).sub_orders.get()
+
+    assert post(client, url(sub_order, "cancel"), reason="Trop tard", refund="yes") == [
+        "Cette commande groupée est déjà validée ou annulée : ses sous-commandes ne changent plus."
+    ]
+    assert (status(sub_order), Refund.objects.count()) == (SubOrderStatus.PAID, 0)
+
+
+@pytest.mark.parametrize("action", ["pay", "cancel", "check"])
+def test_sub_order_of_another_order_is_not_found(
+    client: Client, bookseller: User, order: GroupedOrder, action: str
+) -> None:
+    stranger = SubOrderFactory(grouped_order=GroupedOrderFactory(deadline=in_days(1)))
+    page = f"/admin/grouped_orders/groupedorder/{order.pk}/sub-orders/{stranger.pk}/{action}/"
+
+    assert client.post(page, {"reason": "Essai", "method": "SHOP", "reference": "1"}).status_code == 404
+    assert status(stranger) == SubOrderStatus.PENDING
+
+
+# « Vérifier » ----------------------------------------------------------------------------------
+
+
+def test_check_finds_a_payment_whose_payer_never_came_back(
+    client: Client, bookseller: User, order: GroupedOrder, paypal_simulator: Simulator
+) -> None:
+    sub_order = SubOrderFactory(grouped_order=order)
+    paypal_simulator.pay(checkout.start(sub_order, method=PaymentMethod.PAYPAL, terms=None, now=timezone.now()))
+
+    said = post(client, url(sub_order, "check"))
+
+    assert said == [f"Vérifié. Sous-commande n° {sub_order.pk} : Payée."]
+    assert (status(sub_order), Payment.objects.get().state) == (SubOrderStatus.PAID, PaymentState.CAPTURED)
+    assert [entry[:2] for entry in paypal_simulator.moved()] == [("capture", "6.40")]
+
+
+def test_check_of_a_page_still_open_changes_nothing(
+    client: Client, bookseller: User, order: GroupedOrder, paypal_simulator: Simulator
+) -> None:
+    sub_order = SubOrderFactory(grouped_order=order)
+    checkout.start(sub_order, method=PaymentMethod.PAYPAL, terms=None, now=timezone.now())
+
+    said = post(client, url(sub_order, "check"))
+
+    assert said == [f"Vérifié. Sous-commande n° {sub_order.pk} : En attente de paiement."]
+    assert (status(sub_order), Payment.objects.get().state) == (SubOrderStatus.PENDING, PaymentState.REDIRECTED)
+
+
+# Refunds ---------------------------------------------------------------------------------------
+
+
+def test_refund_by_hand_is_noted_once(client: Client, bookseller: User) -> None:
+    refund = Refund.objects.get(capture__payment__sub_order__grouped_order=order_in(OrderStatus.CANCELLED))
+    order = refund.capture.payment.sub_order.grouped_order
+    page = f"/admin/grouped_orders/groupedorder/{order.pk}/refunds/{refund.pk}/done/"
+
+    said = [post(client, page, note="en espèces") for _twice in range(2)]
+
+    assert said == [
+        ["Remboursement de 6,40 € noté."],
+        ["Ce remboursement est déjà fait ou en cours chez le prestataire."],
+    ]
+    entry = JournalEntry.objects.latest("pk")
+    refund.refresh_from_db()
+    assert (refund.state, entry.actor, entry.reason) == (RefundState.DONE, bookseller, "à la main : en espèces")
+
+
+def test_refund_by_hand_says_how(client: Client, bookseller: User) -> None:
+    order = order_in(OrderStatus.CANCELLED)
+    refund = Refund.objects.get()
+
+    page = Page(client.post(f"/admin/grouped_orders/groupedorder/{order.pk}/refunds/{refund.pk}/done/", {"note": " "}))
+
+    refund.refresh_from_db()
+    assert (page.status, refund.state) == (422, RefundState.REQUESTED)
+
+
+def test_refund_of_another_order_is_not_found(client: Client, bookseller: User, order: GroupedOrder) -> None:
+    order_in(OrderStatus.CANCELLED)
+    refund = Refund.objects.get()
+
+    answer = client.post(f"/admin/grouped_orders/groupedorder/{order.pk}/refunds/{refund.pk}/done/", {"note": "Fait"})
+
+    refund.refresh_from_db()
+    assert (answer.status_code, refund.state) == (404, RefundState.REQUESTED)
