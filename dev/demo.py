@@ -175,10 +175,10 @@ def _secrets(folder: Path) -> dict[str, str]:
         kept.touch(mode=0o600)
         made = {
             "SECRET_KEY": secrets.token_urlsafe(50),
-            "PAYPAL_CLIENT_SECRET": secrets.token_urlsafe(24),
+            "PAYPAL_CLIENT_SECRET": secrets.token_hex(24),
             "STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(12)}",
             "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(12)}",
-            "LIBRISOFT_TOKEN": secrets.token_urlsafe(24),
+            "LIBRISOFT_TOKEN": secrets.token_hex(24),
         }
         kept.write_text(json.dumps(made))
     found: dict[str, str] = json.loads(kept.read_text())
