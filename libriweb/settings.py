@@ -188,7 +188,7 @@ if REDIS_URL:
     }
 else:
     _broker = Path(env.str("BROKER_DIR", default=str(BASE_DIR / ".demo" / "broker")))
-    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_URL = "filesystem://localhost"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_broker / "messages"),
         "data_folder_out": str(_broker / "messages"),
