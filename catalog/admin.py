@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from catalog.markup import clean_html
 from catalog.models import Book, BookQuerySet
 
 
@@ -54,5 +55,6 @@ class BookAdmin(admin.ModelAdmin):
         return queryset.filter(pk__in=[book.pk for book in found]), False
 
     def save_model(self, request: HttpRequest, obj: Book, form: ModelForm, change: Any) -> None:
+        obj.summary = clean_html(obj.summary)
         obj.describe_for_search()
         super().save_model(request, obj, form, change)

@@ -10,14 +10,12 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import IO
 
-import nh3
 from lxml import etree
 
 from catalog import codes
 from catalog.ean import to_ean13
+from catalog.markup import clean_html
 from catalog.short_tags import REFERENCE_TAGS
-
-SAFE_HTML = {"p", "br", "em", "i", "strong", "b", "ul", "ol", "li"}
 
 Element = etree._Element
 
@@ -326,7 +324,7 @@ def _summary(product: Element) -> str:
             for text in _all(texts[kind], "Text"):
                 inner = "".join(etree.tostring(child, encoding="unicode") for child in text)
                 raw = (text.text or "") + inner
-                return nh3.clean(html.unescape(raw), tags=SAFE_HTML, attributes={}).strip()
+                return clean_html(html.unescape(raw))
     return ""
 
 

@@ -123,7 +123,7 @@ def describe(kept: dict[str, Any]) -> dict[str, Any]:
         "id": kept["id"],
         "to": kept["to"],
         "from": str(message["From"] or ""),
-        "subject": str(message["Subject"] or ""),
+        "subject": str(message["Subject"] or "").strip(),
         "text": part(message, "plain"),
         "html": part(message, "html"),
         "attachments": attachments(message),

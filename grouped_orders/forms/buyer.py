@@ -6,6 +6,7 @@ from django import forms
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from grouped_orders.models.sub_order import MAX_QUANTITY
 from grouped_orders.statuses import PaymentMethod
@@ -47,7 +48,8 @@ class RegistrationForm(forms.Form):
         label=_("Nom"), autocomplete="family-name", error_messages={"required": _("Écrivez votre nom.")}
     )
     email = forms.EmailField(
-        label=_("Email"),
+        # Without a context, Django's own catalogue would say « Courriel ».
+        label=pgettext_lazy("sub-order", "Email"),
         max_length=254,
         help_text=_("La confirmation et le lien vers votre commande y sont envoyés."),
         widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email", "spellcheck": "false"}),

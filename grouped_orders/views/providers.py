@@ -1,5 +1,7 @@
 """The providers' doors: the payer sent back to us, and their webhooks. Nothing they say is believed: we ask."""
 
+import time
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -10,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from grouped_orders import checkout
 from grouped_orders.models import Payment
 from grouped_orders.payments.base import BadSignature, Unknown
-from grouped_orders.statuses import PaymentMethod
+from grouped_orders.statuses import PaymentMethod, PaymentState
 from grouped_orders.views.buyer import private_page
 
 # No message of either provider comes near it.
@@ -23,7 +25,8 @@ def returned(request: HttpRequest, secret: str, payment_id: str) -> HttpResponse
     """The payer is back. Whatever the address says, the provider is asked; its page then tells the truth."""
     payment = _payment_or_404(secret, payment_id)
     if _is_about(request, payment):
-        checkout.settle(payment, now=timezone.now())
+        payment = checkout.settle(payment, now=timezone.now())
+        _wait_for_the_other(payment)
     times = request.GET.get("retour", "0")
     return redirect(f"{reverse('buyer:sub_order', args=[secret])}?retour={times if times.isdigit() else 0}")
 
@@ -61,6 +64,15 @@ def _hear(request: HttpRequest, method: PaymentMethod) -> HttpResponse:
     except Unknown:
         return HttpResponse(status=503)
     return HttpResponse(status=200)
+
+
+def _wait_for_the_other(payment: Payment) -> None:
+    """The webhook often comes first and is taking the money at this moment: its answer is worth a short wait."""
+    for _ in range(10):
+        if payment.state != PaymentState.CAPTURING:
+            return
+        time.sleep(0.2)
+        payment.refresh_from_db(fields=["state"])
 
 
 def _is_about(request: HttpRequest, payment: Payment) -> bool:
