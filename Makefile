@@ -35,7 +35,7 @@ lint: install
 	.venv/bin/lint-imports
 	git ls-files -z 'templates/**.html' 'templates/**.txt' | xargs -0 .venv/bin/djade --check --target-version 5.2
 	$(SETTINGS) .venv/bin/mypy
-	$(SETTINGS) $(PYTHON) manage.py makemigrations --check --dry-run
+	$(SETTINGS) $(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(SETTINGS) $(PYTHON) manage.py check --deploy --fail-level WARNING
 
 # A shop as it would be for real; no database is touched.

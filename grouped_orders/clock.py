@@ -6,8 +6,9 @@ Rows are the queue: each of these may run twice, late, or after a flushed broker
 from celery import shared_task
 from django.utils import timezone
 
-from grouped_orders import checkout, tasks
-from grouped_orders.models import Payment, Refund
+from grouped_orders import checkout, mails, tasks
+from grouped_orders.models import GroupedOrder, Payment, Refund
+from librisoft_bridge.models import ShopOrder
 
 # What one run takes on, so that it ends before the next one begins.
 BATCH = 50
@@ -33,3 +34,13 @@ def send_refunds() -> None:
     now = timezone.now()
     for refund in Refund.objects.due(now).select_related("capture").order_by("next_try_at")[:BATCH]:
         checkout.send_refund(refund, now=now)
+
+
+@shared_task
+def tell_failed_transmissions() -> None:
+    """Tell the bookshop, once for each failure, that LIBRISOFT refused an order or the last try is over.
+
+    The bridge stands below and knows no mails, so what it reports is looked at here.
+    """
+    for order in GroupedOrder.objects.filter(shop_order__in=ShopOrder.objects.in_trouble()):
+        mails.transmission_failed(order)

@@ -63,7 +63,7 @@ def _postpone(shop_order: ShopOrder, token: uuid.UUID, doubt: Unknown, now: date
 
 def _wait(attempts: int) -> timedelta:
     """30 s, 1 min, 2 min… an hour at most, each more or less by half so that orders do not come back together."""
-    wait = min(FIRST_WAIT * 2 ** (attempts - 1), LONGEST_WAIT)
+    wait: timedelta = min(FIRST_WAIT * int(2 ** (attempts - 1)), LONGEST_WAIT)
     return min(wait * random.uniform(0.5, 1.5), LONGEST_WAIT)
 
 

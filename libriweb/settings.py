@@ -228,6 +228,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "tell failed transmissions": {
+        "task": "grouped_orders.clock.tell_failed_transmissions",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "send refunds": {
         "task": "grouped_orders.clock.send_refunds",
         "schedule": 30.0,

@@ -117,7 +117,7 @@ def _hold(refund: Refund) -> Refund:
 
 
 def _wait(tries: int) -> timedelta:
-    return min(timedelta(minutes=1) * 2 ** min(tries, 10), MAX_WAIT)
+    return min(timedelta(minutes=1) * int(2 ** min(tries, 10)), MAX_WAIT)
 
 
 def _write_down(refund: Refund, what: str, *, now: datetime, reason: str = "", by: User | None = None) -> None:

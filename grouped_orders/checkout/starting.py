@@ -1,7 +1,6 @@
 """The payer leaves for the provider's page, and comes back without having paid."""
 
 from datetime import datetime, timedelta
-from urllib.parse import urljoin
 
 from django.conf import settings
 from django.db import transaction
@@ -86,7 +85,7 @@ def _begin(sub_order: SubOrder, *, method: PaymentMethod, terms: Terms | None, n
 def _create(payment: Payment, provider: PaymentProvider, now: datetime) -> Redirect:
     sub_order = payment.sub_order
     back = {
-        name: urljoin(settings.SITE_URL, reverse(f"payments:{name}", args=[sub_order.secret, payment.public_id]))
+        name: f"{settings.SITE_URL}{reverse(f'payments:{name}', args=[sub_order.secret, payment.public_id])}"
         for name in ("returned", "abandoned")
     }
     attempt = Attempt(

@@ -7,7 +7,6 @@ from decimal import Decimal
 from functools import reduce
 from operator import and_, or_
 from typing import Self
-from urllib.parse import urljoin
 
 from django.conf import settings
 from django.db import connection, models
@@ -18,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from ulid import ULID
 
+from collectivities.models import User
 from collectivities.postal import Country, PostalAddress
 from grouped_orders.statuses import OrderStatus, PickupMode, SubOrderStatus
 
@@ -52,7 +52,7 @@ def _about(word: str) -> Q:
 
 
 class GroupedOrderQuerySet(models.QuerySet["GroupedOrder"]):
-    def of(self, user) -> Self:
+    def of(self, user: User) -> Self:
         """The orders a member of a collectivity may see: all those of that collectivity."""
         return self.filter(collectivity_id=user.collectivity_id, collectivity__isnull=False)
 
@@ -228,4 +228,4 @@ class GroupedOrder(models.Model):
     @property
     def subscription_url(self) -> str:
         """The absolute public link. It opens the subscription form and nothing else."""
-        return urljoin(settings.SITE_URL, reverse("buyer:register", args=[self.public_id]))
+        return f"{settings.SITE_URL}{reverse('buyer:register', args=[self.public_id])}"

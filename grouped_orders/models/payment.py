@@ -11,7 +11,6 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q, Sum
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -169,10 +168,8 @@ class Capture(models.Model):
     @property
     def refundable(self) -> Decimal:
         """What has not been given back yet, nor asked to be. Euros."""
-        given = self.refunds.exclude(state=RefundState.FAILED).aggregate(
-            total=Coalesce(Sum("amount"), Decimal("0.00"))
-        )["total"]
-        return self.amount - given
+        given: Decimal | None = self.refunds.exclude(state=RefundState.FAILED).aggregate(total=Sum("amount"))["total"]
+        return self.amount - (given or Decimal("0.00"))
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):

@@ -3,7 +3,6 @@
 import secrets
 from decimal import Decimal
 from typing import NamedTuple, Self
-from urllib.parse import urljoin
 
 from django.conf import settings
 from django.db import models
@@ -136,4 +135,4 @@ class SubOrder(models.Model):
     @property
     def url(self) -> str:
         """The absolute link to the buyer's own page: a secret."""
-        return urljoin(settings.SITE_URL, reverse("buyer:sub_order", args=[self.secret]))
+        return f"{settings.SITE_URL}{reverse('buyer:sub_order', args=[self.secret])}"
