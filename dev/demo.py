@@ -142,6 +142,7 @@ def _environment(folder: Path, ports: dict[str, int], database: str, *, reload: 
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
+        "DJANGO_SETTINGS_MODULE": "libriweb.settings",
         "PYTHONUNBUFFERED": "1",
         "DEBUG": "1" if reload else "0",
         "SECRET_KEY": secret["SECRET_KEY"],
