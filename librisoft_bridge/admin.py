@@ -58,7 +58,10 @@ class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
     def sending(self, shop_order: ShopOrder) -> str:
         return shop_order.transmission_label
 
-    @admin.action(description=_("Renvoyer vers LIBRISOFT"), permissions=["view"])
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("librisoft_bridge.change_shoporder")
+
+    @admin.action(description=_("Renvoyer vers LIBRISOFT"), permissions=["resend"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[ShopOrder]) -> None:
         sent = sum(outbox.resend(shop_order, now=timezone.now()) for shop_order in chosen)
         said = ngettext("%d commande est renvoyée.", "%d commandes sont renvoyées.", sent) % sent

@@ -68,7 +68,7 @@ def send_refund(refund: Refund, *, now: datetime) -> Refund:
 def note_refunded_by_hand(refund: Refund, *, by: User, note: str, now: datetime) -> Refund:
     """The bookseller gave the money back himself. Raises NotAllowed when it is done or on its way already."""
     refund = _hold(refund)
-    if refund.state not in (RefundState.REQUESTED, RefundState.FAILED) or refund.provider_id:
+    if not refund.waits_by_hand:
         raise NotAllowed(_("Ce remboursement est déjà fait ou en cours chez le prestataire."))
     _finish(refund, now=now, note=_("à la main : %(note)s") % {"note": note}, by=by)
     return refund

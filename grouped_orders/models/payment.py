@@ -216,8 +216,7 @@ class Refund(models.Model):
     @property
     def waits_by_hand(self) -> bool:
         """Nobody but the bookseller can give it back now: it was paid by hand, or the provider refused."""
-        asked = self.state == RefundState.REQUESTED and self.next_try_at is None
-        return asked or (self.state == RefundState.FAILED and not self.provider_id)
+        return self.state in (RefundState.REQUESTED, RefundState.FAILED) and self.next_try_at is None
 
 
 class ProviderEvent(models.Model):

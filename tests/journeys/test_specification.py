@@ -261,7 +261,7 @@ def the_bookseller_settles_what_is_unpaid(demo: Demo, page: Page) -> None:
     page.get_by_label("Réglé en librairie (ticket)").check()
     page.get_by_label("Référence").fill("ticket 4711")
     main.get_by_role("button", name=re.compile("Valider")).click()
-    expect(page.get_by_role("row").filter(has_text="Verhoeven")).to_contain_text("Payée")
+    expect(page.locator("#sub-order-145")).to_contain_text("Payée")
     demo.wait_for_mail("paul.verhoeven@gmail.example", "Confirmation de votre commande n° 145")
 
 
