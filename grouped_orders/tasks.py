@@ -173,6 +173,9 @@ def _send(batch: list[Mail]) -> tuple[int, bool]:
 
 def _message(mail: Mail) -> EmailMultiAlternatives:
     """The message as it goes over the wire: the same at each try. Raises ValueError when it cannot be written."""
+    if not mail.recipient:
+        # Django would send it to nobody and call it sent.
+        raise ValueError(_("aucune adresse lisible"))
     message = EmailMultiAlternatives(
         subject=mail.subject,
         body=mail.text,
