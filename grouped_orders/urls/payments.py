@@ -7,9 +7,9 @@ from grouped_orders.views import providers
 app_name = "payments"
 
 urlpatterns = [
-    path("order/grouped/suborder/<str:secret>/payment/<str:payment_id>/return/", providers.returned, name="returned"),
+    path("order/grouped/suborder/<slug:secret>/payment/<slug:payment_id>/return/", providers.returned, name="returned"),
     path(
-        "order/grouped/suborder/<str:secret>/payment/<str:payment_id>/cancelled/",
+        "order/grouped/suborder/<slug:secret>/payment/<slug:payment_id>/cancelled/",
         providers.abandoned,
         name="abandoned",
     ),
