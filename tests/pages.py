@@ -45,7 +45,10 @@ class Page:
     def fields(self) -> dict[str, str]:
         """What the fields of the page's last form hold; of radio buttons, the one that is chosen."""
         form = self.tree.xpath("//main//form")[-1]
-        return {name: form.fields[name] or "" for name in form.fields if name != "csrfmiddlewaretoken"}
+        # HTML leaves out the line break that Django puts first in a <textarea>; lxml does not.
+        held = {name: (form.fields[name] or "").removeprefix("\n") for name in form.fields}
+        held.pop("csrfmiddlewaretoken", None)
+        return held
 
     def facts(self) -> dict[str, str]:
         """Every list of facts: its labels, and what is said of each."""

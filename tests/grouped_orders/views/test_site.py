@@ -22,11 +22,6 @@ LOGIN = "/compte/connexion/"
 FORGOTTEN = "/compte/mot-de-passe/oublie/"
 
 
-@pytest.fixture
-def initiator() -> User:
-    return UserFactory(email="approbateur@victorprouve.example", collectivity=CollectivityFactory())
-
-
 def invitation(user: User) -> str:
     """The link that the invitation and the reset mail carry."""
     uid = urlsafe_base64_encode(force_bytes(user.pk))
