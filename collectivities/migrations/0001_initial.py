@@ -5,6 +5,7 @@ import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
 from decimal import Decimal
+from django.contrib.postgres.operations import UnaccentExtension
 from django.db import migrations, models
 
 
@@ -17,6 +18,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        UnaccentExtension(),
         migrations.CreateModel(
             name='Collectivity',
             fields=[

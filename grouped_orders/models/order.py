@@ -48,7 +48,7 @@ def _about(word: str) -> Q:
         *("collectivity__name", "collectivity__service", "initiator__last_name", "initiator__email", "book__title"),
         *("customer_reference", "sub_orders__first_name", "sub_orders__last_name", "sub_orders__email"),
     ]
-    return reduce(or_, (Q(**{f"{place}__icontains": word}) for place in places))
+    return reduce(or_, (Q(**{f"{place}__unaccent__icontains": word}) for place in places))
 
 
 class GroupedOrderQuerySet(models.QuerySet["GroupedOrder"]):
@@ -66,7 +66,7 @@ class GroupedOrderQuerySet(models.QuerySet["GroupedOrder"]):
     def matching(self, words: str) -> Self:
         """The orders in which every word is found: one of the three numbers, the collectivity, the book, a buyer.
 
-        A number is that of the group order, of the classic one or of LIBRISOFT, or an EAN. Capitals do not matter.
+        A number is that of the group order, of the classic one or of LIBRISOFT, or an EAN. Neither capitals nor accents matter.
         """
         about = [_about(word) for word in words.lower().replace("n°", " ").split()]
         # One join for all the words, out of sight of what the query adds up.
