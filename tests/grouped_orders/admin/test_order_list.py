@@ -189,6 +189,7 @@ def sought() -> GroupedOrder:
         "NOE.GUIDONI@gmail.example",
         "approbateur@victorprouve.example",
         "prouve coquillettes",
+        "collège prouvé",
     ],
 )
 def test_search_finds_the_order_by(client: Client, bookseller: User, sought: GroupedOrder, sought_for: str) -> None:
