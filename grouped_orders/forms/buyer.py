@@ -81,6 +81,7 @@ class PaymentForm(forms.Form):
 
     method = forms.ChoiceField(
         label=_("Sélection du mode de paiement"),
+        help_text=_("Paiement en ligne : carte bancaire ou Bancontact."),
         widget=forms.RadioSelect,
         error_messages={
             "required": _("Choisissez un mode de paiement."),
@@ -94,7 +95,7 @@ class PaymentForm(forms.Form):
     )
 
     # The specification writes « Paypal » here; it is the payer's word for it.
-    LABELS = {PaymentMethod.PAYPAL: _("Paypal"), PaymentMethod.CARD: _("Paiement en ligne (carte ou Bancontact)")}
+    LABELS = {PaymentMethod.PAYPAL: _("Paypal"), PaymentMethod.CARD: _("Paiement en ligne")}
 
     def __init__(self, *args: object, methods: list[PaymentMethod], **options: object) -> None:
         super().__init__(*args, **options)
