@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -36,7 +37,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 env=self.environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent(signal.SIGTERM),
             )
 
     def run(self, name: str, command: list[str]) -> None:
@@ -93,6 +94,8 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         os.killpg(process.pid, number)
 
 
-def _die_with_parent() -> None:
-    """When we are killed without a chance to stop them, the kernel tells them."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """For `preexec_fn`: when we are killed without a chance to stop the child, the kernel (Linux) tells it."""
+    if sys.platform != "linux":
+        return None
+    return lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
