@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, git and make; everything else comes by itself, into this folder.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint install machine
+.PHONY: help demo run test lint install
 
 export UV_PYTHON_PREFERENCE := only-system
 export UV_PYTHON_DOWNLOADS := never
@@ -12,20 +12,19 @@ help:
 install:
 	@uv=$$(sh dev/bootstrap.sh) && $$uv sync --locked --quiet
 
-# PDF documents need Pango from the machine.
-machine: install
-	@$(PYTHON) -m dev.machine
-
 ## make demo   the whole story on http://127.0.0.1:8000 (PORT=… moves it, RESET=1 starts fresh)
-demo: machine
+demo: install
+	@$(PYTHON) -m dev.machine demo
 	@exec $(PYTHON) -m dev.demo
 
 ## make run    the same for a developer's day: DEBUG on, the site reloads when a file changes
-run: machine
+run: install
+	@$(PYTHON) -m dev.machine demo
 	@exec $(PYTHON) -m dev.demo --reload
 
 ## make test   the whole suite, browser journeys included
-test: machine
+test: install
+	@$(PYTHON) -m dev.machine
 	@exec $(PYTHON) -m pytest -n 2 --durations=15 $(ARGS)
 
 ## make lint   style, layers, templates, types, migrations, Django's deployment checks

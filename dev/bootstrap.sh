@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install uv for this project, from Python alone, when the machine has none. Prints where it is.
 set -eu
-if command -v uv >/dev/null 2>&1; then
+if uv --version >/dev/null 2>&1; then
     command -v uv
     exit 0
 fi
