@@ -45,22 +45,24 @@ class NotPossible(Exception):
 def main() -> int:
     reload = "--reload" in sys.argv
     folder = Path(os.environ.get("DEMO_DIR", ROOT / ".demo")).resolve()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal too
+        signal.signal(number, lambda *_: sys.exit(0))
     try:
         with ExitStack() as stack:
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_alone_in(folder))
             ports = _ports()
-            if os.environ.get("RESET", "") not in ("", "0"):
+            if os.environ.get("RESET", "") not in ("", "0") or _was_interrupted(folder):
                 _empty(folder)
             (folder / "addresses.json").unlink(missing_ok=True)
             _tell("Préparation…")
             database = _database(folder, stack)
             processes = Processes(folder / "logs", _environment(folder, ports, database, reload=reload))
             stack.callback(processes.stop)
+            stack.callback((folder / "addresses.json").unlink, missing_ok=True)
+            stack.callback(_finish_undisturbed)
             _start(processes, folder, ports, reload=reload)
             _announce(folder, ports)
-            stack.callback((folder / "addresses.json").unlink, missing_ok=True)
             while True:
                 time.sleep(0.5)
                 processes.check()
@@ -80,15 +82,23 @@ def _alone_in(folder: Path) -> IO[str]:
     return lock
 
 
+def _finish_undisturbed() -> None:
+    """An impatient second Ctrl-C must not leave half of them running."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _ports() -> dict[str, int]:
     """The site's port must be free. A simulator's is another free one, unless it was asked for by its variable."""
-    ports = {}
+    ports: dict[str, int] = {}
     for name, (variable, default) in PORTS.items():
-        asked = os.environ.get(variable)
+        asked = os.environ.get(variable, "").strip()
+        if asked and not (asked.isdecimal() and int(asked) < 65536):
+            raise NotPossible(f"{variable}={asked} n’est pas un port : il faut un nombre de 0 à 65535.")
         port = int(asked) if asked else default
         if port == 0:
             port = free_port()
-        elif not _is_free(port):
+        elif port in ports.values() or not _is_free(port):
             if name == "web" or asked:
                 raise NotPossible(
                     f"Le port {port} est déjà pris : libérez-le, ou choisissez-en un autre, "
@@ -106,6 +116,15 @@ def _is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+def _was_interrupted(folder: Path) -> bool:
+    """Whether a first run was stopped while it told the story: half a story is of no use."""
+    if not (folder / "story-begun").exists():
+        return False
+    if "DATABASE_URL" in os.environ:
+        raise NotPossible("L’histoire n’a été chargée qu’à moitié : « make demo RESET=1 » vide la base et recommence.")
     return True
 
 
@@ -128,8 +147,8 @@ def _database(folder: Path, stack: ExitStack) -> str:
     if url := os.environ.get("DATABASE_URL"):
         return url
     cluster = Cluster(folder / "postgresql")
-    cluster.start()
     stack.callback(cluster.stop)
+    cluster.start()
     return cluster.url
 
 
@@ -152,6 +171,7 @@ def _environment(folder: Path, ports: dict[str, int], database: str, *, reload: 
         "BROKER_DIR": str(folder / "broker"),
         "MEDIA_ROOT": str(folder / "media"),
         "STATIC_ROOT": str(folder / "static"),
+        "STATIC_MANIFEST": "0" if reload else "1",
         "PAYPAL_API_URL": paypal,
         "PAYPAL_PAGE_ORIGIN": paypal,
         "PAYPAL_CLIENT_ID": "demo",
@@ -195,13 +215,20 @@ def _start(processes: Processes, folder: Path, ports: dict[str, int], *, reload:
             command += ["--smtp-port", str(ports["smtp"])]
         processes.start(name, command + options)
     manage = [sys.executable, str(ROOT / "manage.py")]
+    if not reload:  # the longest of all, and nobody needs it before the site
+        processes.begin("collectstatic", [*manage, "collectstatic", "--no-input", "--verbosity", "0"])
     processes.run("migrate", [*manage, "migrate", "--no-input"])
-    if not reload:
-        processes.run("collectstatic", [*manage, "collectstatic", "--no-input", "--verbosity", "0"])
     for name in _simulators(environment):
         processes.wait_for(name, f"{_url(ports, name)}/_sim/health")
     _tell("Chargement de l’histoire…")
+    begun, told = folder / "story-begun", folder / "story-told"
+    if not told.exists():
+        begun.touch()
     processes.run("story", [*manage, "demo"])
+    told.touch()
+    begun.unlink(missing_ok=True)
+    if not reload:
+        processes.finish("collectstatic")
     processes.start("web", _web(ports["web"], manage, reload=reload))
     celery = [sys.executable, "-m", "celery", "-A", "libriweb"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]

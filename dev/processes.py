@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -26,28 +25,26 @@ class Processes:
         self._logs = logs
         self.environment = environment
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._passing: dict[str, subprocess.Popen[bytes]] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, command: list[str]) -> None:
-        with (self._logs / f"{name}.log").open("ab") as output:
-            self._running[name] = subprocess.Popen(
-                command,
-                stdout=output,
-                stderr=output,
-                stdin=subprocess.DEVNULL,
-                env=self.environment,
-                start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGTERM),
-            )
+        """One that is to run until stop()."""
+        self._running[name] = self._spawn(name, command)
+
+    def begin(self, name: str, command: list[str]) -> None:
+        """One that is to end well by itself: finish() waits for it."""
+        self._passing[name] = self._spawn(name, command)
+
+    def finish(self, name: str) -> None:
+        """Wait until it has ended. Raises Stopped when it did not end well."""
+        if self._passing[name].wait():
+            raise self._stopped(name)
+        del self._passing[name]
 
     def run(self, name: str, command: list[str]) -> None:
-        """One that is to end well before we go on. Raises Stopped when it does not."""
-        with (self._logs / f"{name}.log").open("ab") as output:
-            ended = subprocess.run(
-                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=self.environment, check=False
-            )
-        if ended.returncode:
-            raise self._stopped(name)
+        self.begin(name, command)
+        self.finish(name)
 
     def wait_for(self, name: str, url: str, seconds: int = 60) -> None:
         """Until this process answers there. Raises Stopped when it ends instead, or stays silent."""
@@ -57,11 +54,9 @@ class Processes:
             try:
                 with urllib.request.urlopen(url, timeout=5):
                     return
-            except urllib.error.HTTPError:
-                return
-            except OSError:
+            except OSError:  # an answer that is an error too
                 time.sleep(0.1)
-        raise self._stopped(name)
+        raise Stopped(f"« {name} » ne répond pas sur {url} (voir {self._logs / f'{name}.log'})")
 
     def check(self) -> None:
         for name, process in self._running.items():
@@ -70,10 +65,11 @@ class Processes:
 
     def stop(self) -> None:
         """All at once, politely; whoever is still there ten seconds later is killed."""
-        for process in self._running.values():
+        ours = [*self._passing.values(), *self._running.values()]
+        for process in ours:
             _signal(process, signal.SIGTERM)
         end = time.monotonic() + 10
-        for process in self._running.values():
+        for process in ours:
             try:
                 process.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
@@ -82,6 +78,19 @@ class Processes:
             # What it started itself and left behind.
             _signal(process, signal.SIGKILL)
         self._running.clear()
+        self._passing.clear()
+
+    def _spawn(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        with (self._logs / f"{name}.log").open("ab") as output:
+            return subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                env=self.environment,
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGTERM),
+            )
 
     def _stopped(self, name: str) -> Stopped:
         log = self._logs / f"{name}.log"
