@@ -66,7 +66,8 @@ class GroupedOrderQuerySet(models.QuerySet["GroupedOrder"]):
     def matching(self, words: str) -> Self:
         """The orders in which every word is found: one of the three numbers, the collectivity, the book, a buyer.
 
-        A number is that of the group order, of the classic one or of LIBRISOFT, or an EAN. Neither capitals nor accents matter.
+        A number is that of the group order, of the classic one or of LIBRISOFT, or an EAN.
+        Neither capitals nor accents matter.
         """
         about = [_about(word) for word in words.lower().replace("n°", " ").split()]
         # One join for all the words, out of sight of what the query adds up.
