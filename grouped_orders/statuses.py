@@ -115,6 +115,22 @@ class RefundState(TextChoices):
     FAILED = "FAILED", _("Échoué")
 
 
+class RefundSource(TextChoices):
+    """By which way money goes back. Only what went by a provider is in that provider's own ledger."""
+
+    ONLINE = "ONLINE", _("En ligne")
+    BY_HAND = "BY_HAND", _("À la main")
+    EXTERNAL = "EXTERNAL", _("Chez le prestataire")
+
+
+class MoneyBack(TextChoices):
+    """What becomes of the money received for a sub-order that is cancelled: chosen, never guessed."""
+
+    ONLINE = "ONLINE", _("Rembourser en ligne")
+    BY_HAND = "BY_HAND", _("Remboursé à la main")
+    NOTHING = "NOTHING", _("Ne rien rembourser")
+
+
 class MailState(TextChoices):
     WAITING = "WAITING", _("À envoyer")
     SENDING = "SENDING", _("Envoi en cours")

@@ -11,8 +11,8 @@ from grouped_orders import checkout
 from grouped_orders.admin.asking import ask, bound, decide
 from grouped_orders.admin.detail import is_unsettled
 from grouped_orders.forms.bookseller import CancelSubOrderForm, HandPaymentForm, RefundedByHandForm
-from grouped_orders.models import GroupedOrder, Refund, SubOrder
-from grouped_orders.statuses import HandMethod, SubOrderStatus
+from grouped_orders.models import Capture, GroupedOrder, Refund, SubOrder
+from grouped_orders.statuses import HandMethod, PaymentMethod, SubOrderStatus
 from grouped_orders.templatetags.shop import euros
 
 
@@ -47,7 +47,8 @@ def record_by_hand(request: HttpRequest, order: GroupedOrder, sub_order_pk: int)
 def cancel_sub_order(request: HttpRequest, order: GroupedOrder, sub_order_pk: int) -> HttpResponse:
     """« Annuler » a sub-order before the order is validated; what becomes of money received is an explicit choice."""
     sub_order = get_object_or_404(order.sub_orders, pk=sub_order_pk)
-    form = bound(CancelSubOrderForm, request, sub_order=sub_order)
+    kept = checkout.refundable_captures(sub_order)
+    form = bound(CancelSubOrderForm, request, kept=kept)
     if form.is_valid():
         return decide(
             request,
@@ -56,7 +57,8 @@ def cancel_sub_order(request: HttpRequest, order: GroupedOrder, sub_order_pk: in
                 sub_order,
                 by=request.user,
                 reason=form.cleaned_data["reason"],
-                refund=form.cleaned_data.get("refund", False),
+                refund=form.cleaned_data.get("refund"),
+                note=form.cleaned_data.get("note", ""),
                 now=now,
             ),
             done=_("Sous-commande n° %(number)s annulée.") % _told(sub_order),
@@ -67,6 +69,7 @@ def cancel_sub_order(request: HttpRequest, order: GroupedOrder, sub_order_pk: in
         "decision.html",
         title=_("Annuler la sous-commande n° %(number)s") % {"number": sub_order.pk},
         sub_order=sub_order,
+        warnings=[_paid_how(capture) for capture in kept],
         form=form,
         button=_("Annuler la sous-commande"),
         grave=True,
@@ -112,6 +115,18 @@ def note_refunded(request: HttpRequest, order: GroupedOrder, refund_pk: int) -> 
         form=form,
         button=_("Remboursé à la main"),
     )
+
+
+def _paid_how(capture: Capture) -> str:
+    """What the bookseller should know before he says by which way the money goes back."""
+    payment, left = capture.payment, euros(capture.refundable)
+    if payment.method != PaymentMethod.BY_HAND:
+        how = payment.get_method_display()
+        return _("Payée en ligne (%(how)s) : il reste %(left)s à rembourser.") % {"how": how, "left": left}
+    return _(
+        "Réglée à la librairie (%(how)s, %(reference)s) : il reste %(left)s à rembourser. Ce qui n’est pas passé par "
+        "un prestataire ne peut pas être remboursé en ligne."
+    ) % {"how": payment.get_hand_method_display(), "reference": payment.hand_reference, "left": left}
 
 
 def _told(sub_order: SubOrder) -> dict[str, object]:

@@ -5,9 +5,15 @@ authenticated answer is believed. `settle` is the one door: return page, webhook
 « Vérifier » all go through it.
 """
 
-from grouped_orders.checkout.deciding import cancel_order, cancel_sub_order, record_by_hand
+from grouped_orders.checkout.deciding import (
+    cancel_order,
+    cancel_sub_order,
+    record_by_hand,
+    refund_part,
+    refundable_captures,
+)
 from grouped_orders.checkout.hearing import hear
-from grouped_orders.checkout.refunding import note_refunded_by_hand, request_refund, send_refund
+from grouped_orders.checkout.refunding import note_refunded_by_hand, request_refund, retry_refund, send_refund
 from grouped_orders.checkout.settling import settle
 from grouped_orders.checkout.starting import AlreadyPaid, abandon, start
 
@@ -19,7 +25,10 @@ __all__ = [
     "hear",
     "note_refunded_by_hand",
     "record_by_hand",
+    "refund_part",
+    "refundable_captures",
     "request_refund",
+    "retry_refund",
     "send_refund",
     "settle",
     "start",

@@ -1,6 +1,7 @@
 """What the bookseller decides about money: a payment he received himself, a cancellation."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -8,7 +9,7 @@ from django.utils.translation import gettext as _
 from collectivities.models import User
 from grouped_orders import lifecycle, mails
 from grouped_orders.checkout.locking import hold
-from grouped_orders.checkout.refunding import request_refund
+from grouped_orders.checkout.refunding import note_refunded_by_hand, request_refund
 from grouped_orders.checkout.settling import settle, supersede
 from grouped_orders.lifecycle import NotAllowed
 from grouped_orders.models import Capture, GroupedOrder, Payment, SubOrder
@@ -16,9 +17,11 @@ from grouped_orders.statuses import (
     OPEN_STATES,
     CaptureStatus,
     HandMethod,
+    MoneyBack,
     OrderStatus,
     PaymentMethod,
     PaymentState,
+    RefundState,
     SubOrderStatus,
 )
 
@@ -60,20 +63,55 @@ def record_by_hand(sub_order: SubOrder, *, method: HandMethod, reference: str, b
         raise NotAllowed(_("Cette sous-commande n’est plus en attente de paiement."))
 
 
-def cancel_sub_order(sub_order: SubOrder, *, by: User | None, reason: str, refund: bool, now: datetime) -> SubOrder:
-    """« Annuler » one sub-order, before the order is validated; what was paid is asked back when `refund`.
+def cancel_sub_order(
+    sub_order: SubOrder, *, by: User | None, reason: str, refund: MoneyBack | None, note: str = "", now: datetime
+) -> SubOrder:
+    """« Annuler » one sub-order, before the order is validated.
 
-    Money that arrives all the same is recorded and given back. Raises NotAllowed.
+    `refund` says what becomes of the money received; None when there was none, and nobody was asked. `note` says
+    how it was given back by hand. Money that arrives all the same is recorded and given back. Raises NotAllowed,
+    also when money is there and nobody decided about it.
     """
     _shut_pages(sub_order, now)
     with transaction.atomic():
         sub_order = hold(sub_order).sub_order
-        was_paid = sub_order.status == SubOrderStatus.PAID
+        kept = refundable_captures(sub_order)
         lifecycle.cancel_sub_order(sub_order, by=by, reason=reason, now=now)
-        if was_paid and refund:
-            _ask_back(sub_order, by=by, reason=reason, now=now)
-        mails.sub_order_cancelled(sub_order, refunded=was_paid and refund)
+        for capture in kept:
+            _decide(capture, refund, by=by, reason=reason, note=note, now=now)
+        mails.sub_order_cancelled(sub_order, refunded=bool(kept) and refund != MoneyBack.NOTHING)
     return sub_order
+
+
+def refund_part(
+    capture: Capture,
+    *,
+    amount: Decimal,
+    left: Decimal,
+    refund: MoneyBack,
+    note: str = "",
+    by: User,
+    reason: str,
+    now: datetime,
+) -> None:
+    """« Rembourser » some or all of what is left of a payment; its sub-order stays as it is.
+
+    `left` is what the bookseller saw as left when he decided. Raises NotAllowed, also while another refund of the
+    same payment waits to be retried: it would be forgotten.
+    """
+    with transaction.atomic():
+        hold(capture.payment.sub_order)
+        if capture.refunds.filter(state=RefundState.FAILED, replaced_by=None).exists():
+            raise NotAllowed(
+                _("Un remboursement de ce paiement a échoué : réessayez-le d’abord, ou notez-le remboursé à la main.")
+            )
+        _decide(capture, refund, amount=amount, left=left, by=by, reason=reason, note=note, now=now)
+
+
+def refundable_captures(sub_order: SubOrder) -> list[Capture]:
+    """The money that counts for a sub-order and has not all been given back."""
+    captures = Capture.objects.received().filter(payment__in=sub_order.payments.received()).select_related("payment")
+    return [capture for capture in captures if capture.refundable]
 
 
 def cancel_order(order: GroupedOrder, *, by: User, reason: str, now: datetime) -> list[SubOrder]:
@@ -100,11 +138,36 @@ def _shut_pages(sub_order: SubOrder, now: datetime) -> None:
 def _refuse_doubt(sub_order: SubOrder) -> None:
     if sub_order.payments.in_doubt().exists():
         raise NotAllowed(
-            _("Un paiement en ligne de cette sous-commande est en cours de vérification : attendez son résultat.")
+            _("Un paiement en ligne de cette sous-commande est en cours de vérification : attendez son résultat.")
         )
 
 
+def _decide(
+    capture: Capture,
+    refund: MoneyBack | None,
+    *,
+    amount: Decimal | None = None,
+    left: Decimal | None = None,
+    by: User | None,
+    reason: str,
+    note: str,
+    now: datetime,
+) -> None:
+    if refund is None:
+        raise NotAllowed(_("De l’argent a été reçu pour cette sous-commande : dites s’il est remboursé, et comment."))
+    if refund == MoneyBack.NOTHING:
+        sub_order = capture.payment.sub_order
+        what = _("Sous-commande n° %(number)s : pas de remboursement") % {"number": sub_order.pk}
+        lifecycle.write_down(sub_order.grouped_order, what, sub_order=sub_order, by=by, reason=reason, now=now)
+        return
+    if refund == MoneyBack.ONLINE and capture.method == PaymentMethod.BY_HAND:
+        raise NotAllowed(_("Ce paiement a été réglé à la librairie : il ne peut pas être remboursé en ligne."))
+    by_hand = refund == MoneyBack.BY_HAND
+    made = request_refund(capture, amount=amount, left=left, by_hand=by_hand, by=by, reason=reason, now=now)
+    if by_hand:
+        note_refunded_by_hand(made, by=by, note=note, now=now)
+
+
 def _ask_back(sub_order: SubOrder, *, by: User | None, reason: str, now: datetime) -> None:
-    for payment in sub_order.payments.received():
-        for capture in payment.captures.received():
-            request_refund(capture, by=by, reason=reason, now=now)
+    for capture in refundable_captures(sub_order):
+        request_refund(capture, by=by, reason=reason, now=now)

@@ -12,42 +12,72 @@ from grouped_orders import mails, payments
 from grouped_orders.lifecycle import NotAllowed, write_down
 from grouped_orders.models import Capture, Refund
 from grouped_orders.payments.base import Money, RefundInfo, Refused, Unknown
-from grouped_orders.statuses import CaptureStatus, PaymentMethod, RefundState
+from grouped_orders.statuses import CaptureStatus, PaymentMethod, RefundSource, RefundState
 
 MAX_WAIT = timedelta(hours=1)
 
 
 @transaction.atomic
 def request_refund(
-    capture: Capture, *, amount: Decimal | None = None, by: User | None, reason: str, now: datetime
+    capture: Capture,
+    *,
+    amount: Decimal | None = None,
+    left: Decimal | None = None,
+    by_hand: bool = False,
+    by: User | None,
+    reason: str,
+    now: datetime,
 ) -> Refund:
     """Ask for money to be given back: what is left of the capture, or `amount` of it, in euros.
 
-    What was paid by hand is given back by hand: such a refund waits for `note_refunded_by_hand`.
-    Raises NotAllowed when it is more than what is left.
+    `left` is what was left when somebody decided: a second click finds another sum and is refused. What was paid
+    by hand is given back by hand: such a refund waits for `note_refunded_by_hand`. Raises NotAllowed, also when
+    it is more than what is left.
     """
-    capture = Capture.objects.select_for_update(of=("self",)).select_related("payment__sub_order").get(pk=capture.pk)
-    amount = capture.refundable if amount is None else amount
-    if capture.status != CaptureStatus.COMPLETED or not 0 < amount <= capture.refundable:
+    capture = _hold_capture(capture.pk)
+    refundable = capture.refundable
+    if left is not None and left != refundable:
+        raise NotAllowed(_("Un remboursement de ce paiement vient d’être demandé : vérifiez ce qu’il en reste."))
+    amount = refundable if amount is None else amount
+    if capture.status != CaptureStatus.COMPLETED or not 0 < amount <= refundable:
         raise NotAllowed(_("Il ne reste pas ce montant à rembourser sur ce paiement."))
-    by_hand = capture.method == PaymentMethod.BY_HAND
+    by_hand = by_hand or capture.method == PaymentMethod.BY_HAND
     refund = Refund.objects.create(
         capture=capture,
         amount=amount,
+        source=RefundSource.BY_HAND if by_hand else RefundSource.ONLINE,
         reason=reason,
         requested_by=by,
         requested_at=now,
         next_try_at=None if by_hand else now,
     )
     _write_down(refund, _("Remboursement demandé"), by=by, now=now)
+    _replace_failed(capture, refund)
     if not by_hand:
         # A doorbell only: the clock sends what is due, whether this is heard or not.
         transaction.on_commit(lambda: current_app.send_task("grouped_orders.clock.send_refunds"), robust=True)
     return refund
 
 
+@transaction.atomic
+def retry_refund(refund: Refund, *, by: User, now: datetime) -> Refund:
+    """« Réessayer » : a refund the provider refused is asked for anew, under another key; return the new one.
+
+    The same key would only be given the same answer. Raises NotAllowed when there is nothing to retry.
+    """
+    refund = _hold(refund)
+    if not refund.may_be_retried:
+        raise NotAllowed(_("Ce remboursement n’est plus à réessayer."))
+    again = request_refund(refund.capture, amount=refund.amount, by=by, reason=refund.reason, now=now)
+    refund.replaced_by = again
+    refund.save(update_fields=["replaced_by"])
+    return again
+
+
 def send_refund(refund: Refund, *, now: datetime) -> Refund:
     """Ask the provider to give it back, or how far it is. Safe to repeat: the same key, so the same refund."""
+    if refund.source != RefundSource.ONLINE:
+        return refund
     provider = payments.provider(PaymentMethod(refund.capture.method))
     money = Money(refund.amount, refund.capture.currency)
     try:
@@ -65,12 +95,19 @@ def send_refund(refund: Refund, *, now: datetime) -> Refund:
 
 
 @transaction.atomic
-def note_refunded_by_hand(refund: Refund, *, by: User, note: str, now: datetime) -> Refund:
-    """The bookseller gave the money back himself. Raises NotAllowed when it is done or on its way already."""
+def note_refunded_by_hand(refund: Refund, *, by: User | None, note: str, now: datetime) -> Refund:
+    """The bookseller gave the money back himself, and notes how. Raises NotAllowed when it is done or on its way."""
     refund = _hold(refund)
     if not refund.waits_by_hand:
         raise NotAllowed(_("Ce remboursement est déjà fait ou en cours chez le prestataire."))
+    if not note.strip():
+        raise NotAllowed(_("Dites comment l’argent a été rendu : c’est gardé avec le remboursement."))
+    if refund.state == RefundState.FAILED and refund.amount > refund.capture.refundable:
+        raise NotAllowed(_("Il ne reste pas ce montant à rembourser sur ce paiement."))
+    refund.source, refund.note = RefundSource.BY_HAND, note
+    refund.save(update_fields=["source", "note"])
     _finish(refund, now=now, note=_("à la main : %(note)s") % {"note": note}, by=by)
+    _replace_failed(refund.capture, refund)
     return refund
 
 
@@ -111,9 +148,23 @@ def _finish(refund: Refund, *, now: datetime, note: str = "", by: User | None = 
     mails.refund_done(refund)
 
 
+def _hold_capture(pk: int) -> Capture:
+    captures = Capture.objects.select_for_update(of=("self",)).select_related("payment__sub_order__grouped_order")
+    return captures.get(pk=pk)
+
+
 def _hold(refund: Refund) -> Refund:
-    locked = Refund.objects.select_for_update(of=("self",)).select_related("capture__payment__sub_order__grouped_order")
-    return locked.get(pk=refund.pk)
+    """Lock a refund as it is now, after its capture: what is left of that is decided by one at a time."""
+    capture = _hold_capture(refund.capture_id)
+    fresh = Refund.objects.select_for_update(of=("self",)).get(pk=refund.pk)
+    fresh.capture = capture
+    return fresh
+
+
+def _replace_failed(capture: Capture, refund: Refund) -> None:
+    """One that failed and no longer fits in what is left was made by another way: nobody is to make it again."""
+    failed = capture.refunds.filter(state=RefundState.FAILED, replaced_by=None, amount__gt=capture.refundable)
+    failed.exclude(pk=refund.pk).update(replaced_by=refund)
 
 
 def _wait(tries: int) -> timedelta:

@@ -5,8 +5,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from grouped_orders.models import Payment, Refund, SubOrder
-from grouped_orders.statuses import HandMethod, SubOrderStatus
+from grouped_orders.models import Capture, Payment, Refund
+from grouped_orders.statuses import HandMethod, MoneyBack, PaymentMethod
 from librisoft_bridge.models import ShopOrder
 
 
@@ -32,20 +32,42 @@ class ReasonForm(forms.Form):
     )
 
 
-class CancelSubOrderForm(ReasonForm):
-    """« Annuler » : when money was received, whether it goes back is said, never guessed."""
+class MoneyBackForm(ReasonForm):
+    """By which way money received goes back: said, never guessed, and never a way that cannot be."""
 
     refund = forms.TypedChoiceField(
-        label=_("Remboursement"),
-        choices=[("yes", _("Rembourser l’acheteur")), ("no", _("Ne pas rembourser"))],
-        coerce=lambda choice: choice == "yes",
-        widget=forms.RadioSelect,
+        label=_("Remboursement"), choices=MoneyBack.choices, coerce=MoneyBack, widget=forms.RadioSelect
+    )
+    note = forms.CharField(
+        label=_("Comment l’argent a été rendu"),
+        required=False,
+        max_length=Refund._meta.get_field("note").max_length,
+        help_text=_("Seulement si c’est remboursé à la main : en espèces, remis le 12/09 ; virement n° 4471…"),
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
 
-    def __init__(self, *args: Any, sub_order: SubOrder, **kwargs: Any) -> None:
+    def offer(self, *, online: bool, nothing: bool) -> None:
+        withheld = {MoneyBack.ONLINE: not online, MoneyBack.NOTHING: not nothing}
+        self.fields["refund"].choices = [(way, label) for way, label in MoneyBack.choices if not withheld.get(way)]
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if cleaned and cleaned.get("refund") == MoneyBack.BY_HAND and not cleaned.get("note"):
+            self.add_error("note", _("Dites comment l’argent a été rendu : c’est gardé avec le remboursement."))
+        return cleaned
+
+
+class CancelSubOrderForm(MoneyBackForm):
+    """« Annuler » : what was received and not given back yet needs a decision; where there is none, nobody is asked."""
+
+    field_order = ["refund", "note", "reason"]
+
+    def __init__(self, *args: Any, kept: list[Capture], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if sub_order.status != SubOrderStatus.PAID:
-            del self.fields["refund"]
+        if kept:
+            self.offer(online=all(capture.method != PaymentMethod.BY_HAND for capture in kept), nothing=True)
+        else:
+            del self.fields["refund"], self.fields["note"]
 
 
 class LibrisoftByHandForm(ReasonForm):

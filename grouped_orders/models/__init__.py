@@ -1,7 +1,7 @@
 from grouped_orders.models.journal import JournalEntry
 from grouped_orders.models.mail import Mail, MailAttachment
 from grouped_orders.models.order import GroupedOrder
-from grouped_orders.models.payment import Capture, Payment, ProviderEvent, Refund
+from grouped_orders.models.payment import Capture, Payment, ProviderEvent, Refund, UnfinishedRefund
 from grouped_orders.models.sub_order import SubOrder
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "ProviderEvent",
     "Refund",
     "SubOrder",
+    "UnfinishedRefund",
 ]

@@ -22,6 +22,7 @@ from grouped_orders.statuses import (
     HandMethod,
     PaymentMethod,
     PaymentState,
+    RefundSource,
     RefundState,
 )
 
@@ -176,6 +177,10 @@ class RefundQuerySet(models.QuerySet["Refund"]):
     def due(self, now: datetime) -> Self:
         return self.filter(state__in=[RefundState.REQUESTED, RefundState.PENDING], next_try_at__lte=now)
 
+    def unfinished(self) -> Self:
+        """« À rembourser » : the money is not back yet, and no other refund took the place of this one."""
+        return self.exclude(state=RefundState.DONE).filter(replaced_by=None)
+
 
 class Refund(models.Model):
     """Money given back, followed to its end. The row stands before the provider is asked."""
@@ -184,8 +189,10 @@ class Refund(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=new_payment_id, editable=False)
     amount = models.DecimalField(_("montant"), max_digits=10, decimal_places=2)
     state = models.CharField(_("état"), max_length=10, choices=RefundState.choices, default=RefundState.REQUESTED)
+    source = models.CharField(_("voie"), max_length=8, choices=RefundSource.choices, default=RefundSource.ONLINE)
     provider_id = models.CharField(_("numéro chez le prestataire"), max_length=120, blank=True)
     reason = models.CharField(_("motif"), max_length=300)
+    note = models.CharField(_("comment"), max_length=200, blank=True)
     error = models.CharField(_("dernière erreur"), max_length=300, blank=True)
     tries = models.PositiveSmallIntegerField(_("essais"), default=0)
     next_try_at = models.DateTimeField(_("prochain essai"), default=timezone.now, null=True, blank=True)
@@ -194,6 +201,10 @@ class Refund(models.Model):
     )
     requested_at = models.DateTimeField(_("demandé le"), default=timezone.now)
     done_at = models.DateTimeField(_("remboursé le"), null=True, blank=True)
+    # Set on one that failed, when another was made for the same money.
+    replaced_by = models.ForeignKey(
+        "self", models.PROTECT, related_name="replaces", null=True, blank=True, verbose_name=_("remplacé par")
+    )
 
     objects = RefundQuerySet.as_manager()
 
@@ -205,6 +216,10 @@ class Refund(models.Model):
             models.UniqueConstraint(fields=["provider_id"], condition=~Q(provider_id=""), name="refund_counted_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="refund_amount_above_zero"),
             models.CheckConstraint(condition=Q(state__in=RefundState.values), name="refund_state_is_known"),
+            models.CheckConstraint(condition=Q(source__in=RefundSource.values), name="refund_source_is_known"),
+            models.CheckConstraint(
+                condition=Q(replaced_by=None) | Q(state=RefundState.FAILED), name="refund_replaced_had_failed"
+            ),
             models.CheckConstraint(
                 condition=~Q(state=RefundState.DONE) | Q(done_at__isnull=False), name="refund_done_has_its_date"
             ),
@@ -216,7 +231,22 @@ class Refund(models.Model):
     @property
     def waits_by_hand(self) -> bool:
         """Nobody but the bookseller can give it back now: it was paid by hand, or the provider refused."""
-        return self.state in (RefundState.REQUESTED, RefundState.FAILED) and self.next_try_at is None
+        waits = self.state in (RefundState.REQUESTED, RefundState.FAILED) and self.next_try_at is None
+        return waits and self.replaced_by_id is None
+
+    @property
+    def may_be_retried(self) -> bool:
+        """The provider refused, and may be asked again."""
+        return self.state == RefundState.FAILED and self.source == RefundSource.ONLINE and self.replaced_by_id is None
+
+
+class UnfinishedRefund(Refund):
+    """A refund that is still to be made, as the entry « À rembourser » of the bookseller's menu."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("remboursement à faire")
+        verbose_name_plural = _("à rembourser")
 
 
 class ProviderEvent(models.Model):

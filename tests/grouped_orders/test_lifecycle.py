@@ -13,6 +13,7 @@ from grouped_orders.statuses import (
     ORDER_MOVES,
     SUB_ORDER_MOVES,
     HandMethod,
+    MoneyBack,
     OrderMove,
     OrderStatus,
     SubOrderMove,
@@ -68,7 +69,7 @@ def sub_order_in(status: SubOrderStatus) -> SubOrder:
             sub_order, method=HandMethod.SHOP, reference="7", by=UserFactory(is_staff=True), now=NOON
         )
     if status == SubOrderStatus.CANCELLED:
-        checkout.cancel_sub_order(sub_order, by=None, reason="Essai", refund=False, now=NOON)
+        checkout.cancel_sub_order(sub_order, by=None, reason="Essai", refund=None, now=NOON)
     sub_order.refresh_from_db()
     assert sub_order.status == status
     return sub_order
@@ -85,7 +86,7 @@ SUB_ORDER_VERBS: dict[SubOrderMove, Callable[[SubOrder], object]] = {
         sub_order, method=HandMethod.SHOP, reference="7", by=UserFactory(is_staff=True), now=NOON
     ),
     SubOrderMove.CANCEL: lambda sub_order: checkout.cancel_sub_order(
-        sub_order, by=None, reason="Non", refund=False, now=NOON
+        sub_order, by=None, reason="Non", refund=MoneyBack.NOTHING, now=NOON
     ),
 }
 
@@ -243,7 +244,7 @@ def test_validate_hands_over_quantities_and_amounts_without_any_buyer() -> None:
     paid(order, 2)
     paid(order, 3)
     gone = SubOrderFactory(grouped_order=order, quantity=1)
-    checkout.cancel_sub_order(gone, by=None, reason="Non", refund=False, now=NOON)
+    checkout.cancel_sub_order(gone, by=None, reason="Non", refund=None, now=NOON)
 
     order = lifecycle.validate(order, by=UserFactory(is_staff=True), now=NOON)
 
@@ -309,5 +310,7 @@ def test_cancel_cancels_every_sub_order_and_returns_the_paid_ones() -> None:
 def test_cancel_sub_order_is_refused_once_validated() -> None:
     order = order_in(OrderStatus.AWAITING_PROCESSING)
     with pytest.raises(NotAllowed, match="ses sous-commandes ne changent plus"):
-        checkout.cancel_sub_order(order.sub_orders.get(), by=None, reason="Trop tard", refund=True, now=timezone.now())
+        checkout.cancel_sub_order(
+            order.sub_orders.get(), by=None, reason="Trop tard", refund=MoneyBack.NOTHING, now=timezone.now()
+        )
     assert order.sub_orders.get().status == SubOrderStatus.PAID

@@ -139,7 +139,7 @@ class Command(BaseCommand):
         self._subscribe(order, 147, "Jared", "Leto", "jared.letto@free.example", 2, self._at(-8, 9, 46, 47), pay=True)
         diaz = self._subscribe(order, 148, "Cameron", "Diaz", "cameron@gmail.example", 1, self._at(-8, 9, 48, 21))
         checkout.cancel_sub_order(
-            diaz, by=self.bookseller, reason="À la demande de l’acheteuse", refund=False, now=self._at(-7, 10)
+            diaz, by=self.bookseller, reason="À la demande de l’acheteuse", refund=None, now=self._at(-7, 10)
         )
         self._subscribe(order, 149, "Mickey", "Rourke", "mickey@free.example", 3, self._at(-8, 9, 49, 33), by_hand=True)
 

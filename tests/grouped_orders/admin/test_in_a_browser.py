@@ -6,7 +6,7 @@ from pytest_django.live_server_helper import LiveServer
 from collectivities.models import User
 from grouped_orders import checkout
 from grouped_orders.models import Payment
-from grouped_orders.statuses import OrderStatus, PaymentMethod, PaymentState
+from grouped_orders.statuses import MoneyBack, OrderStatus, PaymentMethod, PaymentState
 from librisoft_bridge.models import ShopOrder, Transmission
 from tests.browser import accessibility, faults
 from tests.factories import (
@@ -40,7 +40,9 @@ def addresses() -> list[str]:
         sub_order=awaited, method=PaymentMethod.PAYPAL, amount=awaited.total, state=PaymentState.REDIRECTED
     )
     gone = paid(still_open, by=odile)
-    checkout.cancel_sub_order(gone, by=odile, reason="Erreur", refund=True, now=timezone.now())
+    checkout.cancel_sub_order(
+        gone, by=odile, reason="Erreur", refund=MoneyBack.BY_HAND, note="Rendu", now=timezone.now()
+    )
     refused, ready = order_in(OrderStatus.AWAITING_PROCESSING), order_in(OrderStatus.AWAITING_PROCESSING)
     ShopOrder.objects.filter(pk=refused.shop_order_id).update(transmission=Transmission.REFUSED, error="EAN inconnu")
     ShopOrder.objects.filter(pk=ready.shop_order_id).update(remote_code="RECEIVED", remote_label="Réceptionnée")

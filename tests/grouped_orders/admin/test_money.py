@@ -6,6 +6,8 @@ from django.utils import timezone
 
 from collectivities.models import User
 from grouped_orders import checkout
+from grouped_orders.clock import send_refunds
+from grouped_orders.lifecycle import NotAllowed
 from grouped_orders.models import GroupedOrder, JournalEntry, Mail, Payment, Refund, SubOrder
 from grouped_orders.statuses import (
     HandMethod,
@@ -134,33 +136,112 @@ def test_cancel_of_an_awaited_payment_asks_a_reason_only(client: Client, booksel
     assert (status(sub_order), entry.reason, entry.actor) == (SubOrderStatus.CANCELLED, "À sa demande", bookseller)
 
 
-@pytest.mark.parametrize(("choice", "refunds"), [("yes", ["6.40"]), ("no", [])])
-def test_cancel_of_a_paid_one_refunds_as_was_chosen(
-    client: Client, bookseller: User, order: GroupedOrder, choice: str, refunds: list[str]
+@pytest.fixture
+def paid_online(order: GroupedOrder, paypal_simulator: Simulator) -> SubOrder:
+    """12,80 € by PayPal."""
+    sub_order = SubOrderFactory(grouped_order=order, quantity=2)
+    paypal_simulator.pay(checkout.start(sub_order, method=PaymentMethod.PAYPAL, terms=None, now=timezone.now()))
+    checkout.settle(sub_order.payments.get(), now=timezone.now())
+    return sub_order
+
+
+def made() -> list[tuple[str, str, str, str]]:
+    return [(str(r.amount), r.source, r.state, r.note) for r in Refund.objects.order_by("pk")]
+
+
+@pytest.mark.parametrize(
+    ("typed", "refunds", "left"),
+    [
+        ({"refund": "ONLINE"}, [("12.80", "ONLINE", "REQUESTED", "")], "0.00"),
+        ({"refund": "BY_HAND", "note": "en espèces"}, [("12.80", "BY_HAND", "DONE", "en espèces")], "12.80"),
+        ({"refund": "NOTHING"}, [], "12.80"),
+    ],
+)
+def test_cancel_of_one_paid_online_does_what_was_chosen(
+    client: Client,
+    bookseller: User,
+    paid_online: SubOrder,
+    paypal_simulator: Simulator,
+    typed: dict[str, str],
+    refunds: list[tuple[str, str, str, str]],
+    left: str,
 ) -> None:
+    said = post(client, url(paid_online, "cancel"), reason="À sa demande", **typed)
+
+    assert said == [f"Sous-commande n° {paid_online.pk} annulée."]
+    assert (status(paid_online), made()) == (SubOrderStatus.CANCELLED, refunds)
+    send_refunds()
+    assert paypal_simulator.ledger()["total"] == left
+
+
+def test_cancel_without_refund_keeps_the_reason(client: Client, bookseller: User, paid_online: SubOrder) -> None:
+    post(client, url(paid_online, "cancel"), reason="Livre déjà remis", refund="NOTHING")
+
+    entry = JournalEntry.objects.latest("pk")
+    assert (" ".join(entry.what.split()), entry.reason, entry.actor) == (
+        f"Sous-commande n° {paid_online.pk} : pas de remboursement",
+        "Livre déjà remis",
+        bookseller,
+    )
+
+
+def test_cancel_offers_three_ways_and_chooses_none(client: Client, bookseller: User, paid_online: SubOrder) -> None:
+    page = Page(client.get(url(paid_online, "cancel")))
+
+    assert ways(page) == ["Rembourser en ligne", "Remboursé à la main", "Ne rien rembourser"]
+    assert page.fields() == {"refund": "", "note": "", "reason": ""}
+
+
+def ways(page: Page) -> list[str]:
+    return [words(label) for label in page.tree.xpath("//main//fieldset//label")]
+
+
+def test_cancel_of_one_paid_by_hand_says_why_not_online(client: Client, bookseller: User, order: GroupedOrder) -> None:
     sub_order = paid(order)
 
-    said = post(client, url(sub_order, "cancel"), reason="À sa demande", refund=choice)
+    page = Page(client.get(url(sub_order, "cancel")))
+    refused = client.post(url(sub_order, "cancel"), {"reason": "À sa demande", "refund": "ONLINE"})
 
-    assert said == [f"Sous-commande n° {sub_order.pk} annulée."]
-    assert status(sub_order) == SubOrderStatus.CANCELLED
-    assert [str(refund.amount) for refund in Refund.objects.all()] == refunds
+    assert ways(page) == ["Remboursé à la main", "Ne rien rembourser"]
+    assert [words(line) for line in page.tree.xpath("//main//ul[contains(@class,'notice')]/li")] == [
+        "Réglée à la librairie (Chèque, 0419) : il reste 6,40 € à rembourser. "
+        "Ce qui n’est pas passé par un prestataire ne peut pas être remboursé en ligne."
+    ]
+    assert (refused.status_code, status(sub_order), made()) == (422, SubOrderStatus.PAID, [])
 
 
-def test_cancel_of_a_paid_one_does_not_guess(client: Client, bookseller: User, order: GroupedOrder) -> None:
-    sub_order = paid(order)
-
-    page = Page(client.post(url(sub_order, "cancel"), {"reason": "À sa demande"}))
+@pytest.mark.parametrize(
+    ("typed", "wrong"),
+    [
+        ({}, "id_refund_error"),
+        ({"refund": "BY_HAND", "note": " "}, "id_note_error"),
+        ({"refund": "yes"}, "id_refund_error"),
+    ],
+)
+def test_cancel_of_a_paid_one_does_not_guess(
+    client: Client, bookseller: User, paid_online: SubOrder, typed: dict[str, str], wrong: str
+) -> None:
+    page = Page(client.post(url(paid_online, "cancel"), {"reason": "À sa demande", **typed}))
 
     assert page.status == 422
-    assert page.tree.xpath("//main//ul[contains(@class,'errorlist')]/@id") == ["id_refund_error"]
-    assert (status(sub_order), Refund.objects.count()) == (SubOrderStatus.PAID, 0)
+    assert page.tree.xpath("//main//ul[contains(@class,'errorlist')]/@id") == [wrong]
+    assert (status(paid_online), made()) == (SubOrderStatus.PAID, [])
+
+
+def test_cancel_of_one_paid_meanwhile_is_refused(bookseller: User, order: GroupedOrder) -> None:
+    """The page was shown before the money came: nobody decided about it."""
+    sub_order = paid(order)
+
+    with pytest.raises(NotAllowed, match="dites s’il est remboursé"):
+        checkout.cancel_sub_order(sub_order, by=bookseller, reason="Essai", refund=None, now=timezone.now())
+
+    assert (status(sub_order), made()) == (SubOrderStatus.PAID, [])
 
 
 def test_cancel_is_refused_once_validated(client: Client, bookseller: User) -> None:
     sub_order = order_in(OrderStatus.AWAITING_PROCESSING).sub_orders.get()
 
-    assert post(client, url(sub_order, "cancel"), reason="Trop tard", refund="yes") == [
+    assert post(client, url(sub_order, "cancel"), reason="Trop tard", refund="NOTHING") == [
         "Cette commande groupée est déjà validée ou annulée : ses sous-commandes ne changent plus."
     ]
     assert (status(sub_order), Refund.objects.count()) == (SubOrderStatus.PAID, 0)

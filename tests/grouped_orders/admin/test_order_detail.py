@@ -11,7 +11,7 @@ from pypdf import PdfReader
 from collectivities.models import User
 from grouped_orders import checkout, lifecycle
 from grouped_orders.models import GroupedOrder, Mail, Payment
-from grouped_orders.statuses import MailState, OrderStatus, PaymentMethod, PaymentState
+from grouped_orders.statuses import MailState, MoneyBack, OrderStatus, PaymentMethod, PaymentState
 from librisoft_bridge.models import ShopOrder, Transmission
 from tests.factories import CollectivityFactory, GroupedOrderFactory, SubOrderFactory, UserFactory
 from tests.grouped_orders.admin.story import in_days, order_in, paid, rows
@@ -121,7 +121,7 @@ def test_page_lists_the_sub_orders_and_adds_them_up(client: Client, bookseller: 
     louise = paid(order, by=bookseller, first_name="Louise", last_name="Grandville", email="louise@free.example")
     noe = SubOrderFactory(grouped_order=order, first_name="Noé", last_name="Guidoni", email="n@g.example", quantity=2)
     gone = SubOrderFactory(grouped_order=order, first_name="Cameron", last_name="Diaz", email="c@g.example", quantity=3)
-    checkout.cancel_sub_order(gone, by=bookseller, reason="À sa demande", refund=False, now=timezone.now())
+    checkout.cancel_sub_order(gone, by=bookseller, reason="À sa demande", refund=None, now=timezone.now())
 
     page = look(client, order)
 
@@ -272,7 +272,7 @@ def test_page_shows_the_mails_of_the_order_and_of_its_buyers(client: Client, boo
 def test_page_tells_the_journal_newest_first(client: Client, bookseller: User) -> None:
     order = GroupedOrderFactory(deadline=in_days(1))
     sub_order = SubOrderFactory(grouped_order=order)
-    checkout.cancel_sub_order(sub_order, by=bookseller, reason="À sa demande", refund=False, now=timezone.now())
+    checkout.cancel_sub_order(sub_order, by=bookseller, reason="À sa demande", refund=None, now=timezone.now())
     lifecycle.move_deadline(order, to=in_days(2), by=order.initiator, now=timezone.now())
 
     told = rows(look(client, order), under="journal")
@@ -309,7 +309,9 @@ def test_page_costs_the_same_for_one_sub_order_or_many(
     order = GroupedOrderFactory(deadline=in_days(1))
     for count in (1, 5):
         for _nth in range(count):
-            checkout.cancel_sub_order(paid(order), by=bookseller, reason="Erreur", refund=True, now=timezone.now())
+            checkout.cancel_sub_order(
+                paid(order), by=bookseller, reason="Erreur", refund=MoneyBack.BY_HAND, note="Rendu", now=timezone.now()
+            )
             paid(order)
             SubOrderFactory(grouped_order=order)
         with django_assert_num_queries(12):

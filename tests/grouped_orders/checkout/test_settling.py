@@ -13,7 +13,7 @@ from grouped_orders.checkout import AlreadyPaid
 from grouped_orders.lifecycle import NotAllowed
 from grouped_orders.models import Capture, Mail, Payment, Refund, SubOrder
 from grouped_orders.models.order import deadline_end
-from grouped_orders.statuses import PaymentMethod, PaymentState, RefundState, SubOrderStatus
+from grouped_orders.statuses import MoneyBack, PaymentMethod, PaymentState, RefundState, SubOrderStatus
 from tests.factories import GroupedOrderFactory, SubOrderFactory, TermsFactory, UserFactory
 from tests.simulation import Simulator
 
@@ -207,7 +207,7 @@ def test_card_paid_after_cancellation_is_given_back(sub_order: SubOrder, card_si
     page = start(sub_order, CARD)
     card_simulator.fault("status", match="GET /v1/checkout/sessions", times=2, status=500)
     card_simulator.fault("status", match="POST .*/expire", status=500)
-    checkout.cancel_sub_order(sub_order, by=None, reason="Épuisé", refund=True, now=NOW)
+    checkout.cancel_sub_order(sub_order, by=None, reason="Épuisé", refund=MoneyBack.ONLINE, now=NOW)
     card_simulator.pay(page)
     card_simulator.clear_faults()
     settle(sub_order)
@@ -222,7 +222,7 @@ def test_card_paid_after_cancellation_is_given_back(sub_order: SubOrder, card_si
 def test_cancelling_a_paid_sub_order_refunds_it_once(sub_order: SubOrder, paypal_simulator: Simulator) -> None:
     paypal_simulator.pay(start(sub_order))
     settle(sub_order)
-    checkout.cancel_sub_order(sub_order, by=UserFactory(), reason="Erreur", refund=True, now=NOW)
+    checkout.cancel_sub_order(sub_order, by=UserFactory(), reason="Erreur", refund=MoneyBack.ONLINE, now=NOW)
     refund = Refund.objects.get()
     for _ in range(2):
         checkout.send_refund(refund, now=NOW)
@@ -237,7 +237,7 @@ def test_cancelling_a_paid_sub_order_refunds_it_once(sub_order: SubOrder, paypal
 def test_refund_whose_answer_is_lost_is_made_once(sub_order: SubOrder, paypal_simulator: Simulator) -> None:
     paypal_simulator.pay(start(sub_order))
     settle(sub_order)
-    checkout.cancel_sub_order(sub_order, by=UserFactory(), reason="Erreur", refund=True, now=NOW)
+    checkout.cancel_sub_order(sub_order, by=UserFactory(), reason="Erreur", refund=MoneyBack.ONLINE, now=NOW)
     paypal_simulator.fault("drop_after", match="/refund")
     refund = checkout.send_refund(Refund.objects.get(), now=NOW)
     assert refund.state == RefundState.REQUESTED

@@ -60,7 +60,7 @@ def order() -> GroupedOrder:
     now = timezone.now()
     received, awaited, gone = SubOrderFactory.create_batch(3, grouped_order=order, last_name=LONG, first_name=LONG)
     checkout.record_by_hand(received, method=HandMethod.CHEQUE, reference="12", by=bookseller, now=now)
-    checkout.cancel_sub_order(gone, by=bookseller, reason="Essai", refund=False, now=now)
+    checkout.cancel_sub_order(gone, by=bookseller, reason="Essai", refund=None, now=now)
     return order
 
 
