@@ -333,6 +333,8 @@ def the_bookseller_cancels_the_whole_order(demo: Demo, page: Page) -> None:
 
 def look(page: Page) -> None:
     """Judge the page as it stands, on a phone and on a desk."""
+    # A click leaves for another page: judge the one it leads to, once it stands still.
+    page.wait_for_load_state("networkidle")
     was = page.viewport_size
     assert was is not None
     for width in (390, 1280):
