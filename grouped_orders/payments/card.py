@@ -33,8 +33,8 @@ from grouped_orders.payments.base import (
 
 log = logging.getLogger(__name__)
 
-# Seconds to connect, and to wait for the answer.
-TIMEOUT = (4.0, 20.0)
+# Seconds to connect, and to wait for the answer: a page that needs two of them must answer within 25.
+TIMEOUT = (4.0, 10.0)
 # What this file was written against; Stripe keeps answering in that way.
 API_VERSION = "2026-10-28.endive"
 # Seconds a webhook's signature stays good.

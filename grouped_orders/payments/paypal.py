@@ -34,8 +34,8 @@ from grouped_orders.payments.base import (
 
 log = logging.getLogger(__name__)
 
-# Seconds to connect, and to wait for the answer.
-TIMEOUT = (4, 20)
+# Seconds to connect, and to wait for the answer: a page that needs two of them must answer within 25.
+TIMEOUT = (4, 10)
 # A token is renewed this long before it ends, so that none dies on its way.
 TOKEN_MARGIN = 300
 

@@ -361,7 +361,7 @@ def test_card_call_that_is_never_answered_ends_by_itself(scripted: Callable[...,
         _card_at(url, timeout=(0.2, 0.2)).fetch("cs_1")
     assert time.monotonic() - started < 0.9
     assert len(script.asked) == 1
-    assert TIMEOUT == (4, 20)
+    assert TIMEOUT == (4, 10)
 
 
 def test_card_amount_finer_than_a_cent_is_never_asked(card: PaymentProvider, attempt: MakeAttempt) -> None:

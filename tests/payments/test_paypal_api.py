@@ -27,7 +27,7 @@ def test_call_that_is_never_answered_ends_by_itself(scripted: Scripted) -> None:
     with pytest.raises(Unknown):
         _api(url, timeout=(0.2, 0.2)).call("GET", "/v2/x")
     assert time.monotonic() - started < 0.9
-    assert _api(url).timeout == TIMEOUT == (4, 20)
+    assert _api(url).timeout == TIMEOUT == (4, 10)
 
 
 def test_call_to_nobody_is_unknown() -> None:
