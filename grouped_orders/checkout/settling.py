@@ -39,11 +39,11 @@ def settle(payment: Payment, *, now: datetime) -> Payment:
         return payment
     if not payment.provider_ref:
         return _forget_unborn(payment, now)
-    provider = payments.provider(PaymentMethod(payment.method))
     try:
         snapshot = provider.fetch(payment.provider_ref)
         if snapshot.phase == "approved":
             return _capture(payment, snapshot, provider, now)
+        provider = payments.provider(payment.method)
         if snapshot.phase == "open" and payment.state == PaymentState.SUPERSEDED:
             snapshot = provider.expire(payment.provider_ref)
     except Unknown:

@@ -4,7 +4,7 @@ from functools import cache
 
 from django.conf import settings
 
-from grouped_orders.payments.base import PaymentProvider
+from grouped_orders.payments.base import PaymentProvider, Unknown
 from grouped_orders.payments.card import Card
 from grouped_orders.payments.paypal import PayPal, PayPalApi
 from grouped_orders.statuses import PaymentMethod
@@ -30,8 +30,11 @@ def payees(method: str) -> frozenset[str]:
 def provider(method: str) -> PaymentProvider:
     """The client of one method, the same for the whole process: connections and tokens are shared.
 
-    A payment made before its method was switched off is still followed, as long as the credentials are there.
+    A payment made before its method was switched off is still followed, as long as the credentials are there;
+    without them nobody can say what became of it: raises Unknown.
     """
+    if not _has_credentials(method):
+        raise Unknown("no credentials")
     if method == PaymentMethod.PAYPAL:
         return _paypal(
             settings.PAYPAL_API_URL,
@@ -49,6 +52,12 @@ def provider(method: str) -> PaymentProvider:
             settings.STRIPE_PAGE_ORIGIN,
         )
     raise ValueError(f"no provider for {method}")
+
+
+def _has_credentials(method: str) -> bool:
+    if method == PaymentMethod.PAYPAL:
+        return bool(settings.PAYPAL_CLIENT_ID and settings.PAYPAL_CLIENT_SECRET)
+    return method != PaymentMethod.CARD or bool(settings.STRIPE_SECRET_KEY)
 
 
 @cache
