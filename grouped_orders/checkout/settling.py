@@ -10,6 +10,7 @@ from grouped_orders.checkout.locking import hold_payment
 from grouped_orders.checkout.refunding import request_refund
 from grouped_orders.models import Capture, Payment, SubOrder
 from grouped_orders.models.order import deadline_end
+from grouped_orders.models.payment import PaymentQuerySet
 from grouped_orders.payments.base import CaptureInfo, PaymentProvider, Refused, Snapshot, Unknown
 from grouped_orders.statuses import (
     OPEN_STATES,
@@ -53,15 +54,12 @@ def settle(payment: Payment, *, now: datetime) -> Payment:
     return _record(payment, snapshot, now)
 
 
-def settle_rivals(payment: Payment, provider: PaymentProvider, *, now: datetime) -> None:
-    """Before money is taken: no other open page of this sub-order may take it too.
+def shut_card_pages(attempts: PaymentQuerySet, *, now: datetime) -> None:
+    """Before money is taken: no page among these attempts may take it too.
 
-    Only providers that take money at the payer's click matter; the others move at our own capture.
+    Only those that take money at the payer's click matter; PayPal's moves at our own capture.
     """
-    rivals = payment.sub_order.payments.exclude(pk=payment.pk).filter(
-        method=PaymentMethod.CARD, next_check_at__isnull=False
-    )
-    for rival in rivals:
+    for rival in attempts.filter(method=PaymentMethod.CARD, next_check_at__isnull=False):
         supersede(rival, reason=_("Remplacé par un autre paiement"), now=now)
         settle(rival, now=now)
 
@@ -84,7 +82,7 @@ def supersede(payment: Payment, *, reason: str, now: datetime) -> None:
 def _capture(payment: Payment, snapshot: Snapshot, provider: PaymentProvider, now: datetime) -> Payment:
     if wrong := _mismatch(payment, snapshot):
         return _decline(payment, wrong, now)
-    settle_rivals(payment, provider, now=now)
+    shut_card_pages(payment.sub_order.payments.exclude(pk=payment.pk), now=now)
     payment, ours = _claim(payment, now)
     if not ours:
         return payment
@@ -288,3 +286,6 @@ def _wait(checks: int) -> timedelta:
 def _alert(sub_order: SubOrder, what: str, reason: str, now: datetime) -> None:
     what = _("Sous-commande n° %(number)s : %(what)s") % {"number": sub_order.pk, "what": what}
     lifecycle.write_down(sub_order.grouped_order, what, sub_order=sub_order, reason=reason, now=now)
+    elif payment.state != PaymentState.CREATED and payment.next_check_at is not None:
+        # Superseded while its page was being made: if the page comes after all, it is written down and shut.
+        _set_state(payment, PaymentState(payment.state), now)
