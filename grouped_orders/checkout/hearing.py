@@ -1,5 +1,6 @@
 """A provider calls us. Its message is proved, kept once, and only makes us ask."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from django.db.models import Q
 from grouped_orders import payments
 from grouped_orders.checkout.settling import settle
 from grouped_orders.models import Payment, ProviderEvent
+from grouped_orders.payments.base import Notice
 from grouped_orders.statuses import PaymentMethod
 
 
@@ -19,7 +21,7 @@ def hear(method: PaymentMethod, headers: Mapping[str, str], raw: bytes, *, now: 
     """
     notice = payments.provider(method).parse_webhook(headers, raw)
     event, _created = ProviderEvent.objects.get_or_create(
-        method=method, event_id=notice.event_id, defaults={"type": notice.type[:80], "received_at": now}
+        method=method, event_id=_event_id(notice, raw), defaults={"type": notice.type[:80], "received_at": now}
     )
     if event.processed_at is not None:
         return event
@@ -35,3 +37,8 @@ def hear(method: PaymentMethod, headers: Mapping[str, str], raw: bytes, *, now: 
     event.result = payment.state if payment else "unknown object"
     event.save(update_fields=["payment", "processed_at", "result"])
     return event
+
+
+def _event_id(notice: Notice, raw: bytes) -> str:
+    """The provider's own id; where there is none that we can keep, two messages are the same if their bytes are."""
+    return notice.event_id if 0 < len(notice.event_id) <= 120 else f"sha256-{hashlib.sha256(raw).hexdigest()}"
