@@ -111,12 +111,12 @@ def _mismatch(payment: Payment, snapshot: Snapshot) -> str:
 def _claim(payment: Payment, now: datetime) -> tuple[Payment, bool]:
     """Decide under lock whether the money may be taken now, and by us alone."""
     payment = hold_payment(payment)
-    if payment.state == PaymentState.CAPTURING:
-        if payment.lease_until and payment.lease_until > now:
-            return payment, False
-    elif payment.state not in (*OPEN_STATES, PaymentState.ABANDONED):
+    if _is_leased(payment, now):
         return payment, False
-    elif not _may_take_money(payment, now):
+    if payment.state not in (*OPEN_STATES, PaymentState.ABANDONED, PaymentState.CAPTURING):
+        _leave(payment, now)
+        return payment, False
+    if not _may_take_money(payment, now):
         _set_declined(payment, _("La commande ne pouvait plus prendre ce paiement"), now)
         return payment, False
     payment.state, payment.lease_until, payment.next_check_at = PaymentState.CAPTURING, now + LEASE, now + LEASE
@@ -125,15 +125,40 @@ def _claim(payment: Payment, now: datetime) -> tuple[Payment, bool]:
             payment.save(update_fields=["state", "lease_until", "next_check_at"])
     except IntegrityError:  # payment_one_holds_a_sub_order: another attempt is taking the money
         payment.refresh_from_db(fields=["state", "lease_until", "next_check_at"])
-        return payment, False
+        return _ask_again(payment, now), False
     return payment, True
 
 
 def _may_take_money(payment: Payment, now: datetime) -> bool:
     sub_order, order = payment.sub_order, payment.sub_order.grouped_order
-    end = deadline_end(order.deadline)
-    in_time = now < end or (payment.created_at < end and now < end + GRACE)
-    return sub_order.status == SubOrderStatus.PENDING and order.status == OrderStatus.OPEN and in_time
+def _is_leased(payment: Payment, now: datetime) -> bool:
+    """Somebody is asking for the money at this moment, and will write down the answer."""
+    return payment.state == PaymentState.CAPTURING and payment.lease_until is not None and payment.lease_until > now
+
+
+def _leave(payment: Payment, now: datetime) -> None:
+    """Approved, and not to be taken any more: the payer is told, who may believe that he has paid."""
+    if payment.state in (PaymentState.SUPERSEDED, PaymentState.EXPIRED):
+        payment.reason = payment.reason or _("Ce paiement avait expiré")
+        mails.payment_superseded(payment)
+    payment.next_check_at = _next_look(payment, now)
+    payment.save(update_fields=["reason", "next_check_at"])
+
+
+def _next_look(payment: Payment, now: datetime) -> datetime | None:
+    """An attempt given up is looked at again only if its money was asked for once and nobody knows the answer."""
+    asked_for = payment.lease_until is not None and payment.created_at + LIFETIME > now
+    return now + WAITS[-1] if asked_for else None
+
+
+    payable = sub_order.status == SubOrderStatus.PENDING and order.status == OrderStatus.OPEN
+    return payable and _is_in_time(payment, now)
+
+
+def _is_in_time(payment: Payment, at: datetime) -> bool:
+    """Before the deadline; or within the grace after it, when the payment was begun before."""
+    end = deadline_end(payment.sub_order.grouped_order.deadline)
+    return at < end or (payment.created_at < end and at < end + GRACE)
 
 
 @transaction.atomic
@@ -143,10 +168,13 @@ def _decline(payment: Payment, reason: str, now: datetime) -> Payment:
         _set_declined(payment, reason, now)
     return payment
 
+    elif not _is_leased(payment, now):
+        _leave(payment, now)
 
 def _set_declined(payment: Payment, reason: str, now: datetime) -> None:
     """Approved by the payer, and not taken: he is told that nothing was debited."""
-    payment.state, payment.reason, payment.next_check_at = PaymentState.SUPERSEDED, reason, None
+    payment.state, payment.reason = PaymentState.SUPERSEDED, reason
+    payment.next_check_at = _next_look(payment, now)
     payment.save(update_fields=["state", "reason", "next_check_at"])
     _alert(payment.sub_order, _("Paiement approuvé mais non débité"), reason, now)
     mails.payment_superseded(payment)
@@ -195,9 +223,16 @@ def _record(payment: Payment, snapshot: Snapshot, now: datetime) -> Payment:
     else:
         state = PaymentState.REDIRECTED if payment.state in OPEN_STATES else PaymentState(payment.state)
         _set_state(payment, state, now, asks_again=True)
+    elif _is_leased(payment, now):
+        pass  # an answer from before the money was asked for; whoever asked for it writes down what became of it
     return payment
 
 
+    elif payment.state == PaymentState.CAPTURING:
+        # The answer was lost, and it was no: the order waits for the payer again. The old key would repeat the no.
+        payment.capture_seq += 1
+        payment.save(update_fields=["capture_seq"])
+        _set_state(payment, PaymentState.REDIRECTED, now, asks_again=True)
 def _upsert(payment: Payment, info: CaptureInfo, now: datetime) -> Capture:
     capture, _created = Capture.objects.update_or_create(
         method=payment.method,
