@@ -27,6 +27,8 @@ GRACE = timedelta(minutes=30)
 LEASE = timedelta(seconds=90)
 # After this long an attempt nobody approved is dead.
 LIFETIME = timedelta(hours=72)
+# Counted no further: a page reloaded for ever must not overflow its column.
+MOST_CHECKS = 1000
 WAITS = [timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 60)]
 
 
@@ -41,10 +43,10 @@ def settle(payment: Payment, *, now: datetime) -> Payment:
     if not payment.provider_ref:
         return _forget_unborn(payment, now)
     try:
+        provider = payments.provider(payment.method)
         snapshot = provider.fetch(payment.provider_ref)
         if snapshot.phase == "approved":
             return _capture(payment, snapshot, provider, now)
-        provider = payments.provider(payment.method)
         if snapshot.phase == "open" and payment.state == PaymentState.SUPERSEDED:
             snapshot = provider.expire(payment.provider_ref)
     except Unknown:
@@ -129,8 +131,6 @@ def _claim(payment: Payment, now: datetime) -> tuple[Payment, bool]:
     return payment, True
 
 
-def _may_take_money(payment: Payment, now: datetime) -> bool:
-    sub_order, order = payment.sub_order, payment.sub_order.grouped_order
 def _is_leased(payment: Payment, now: datetime) -> bool:
     """Somebody is asking for the money at this moment, and will write down the answer."""
     return payment.state == PaymentState.CAPTURING and payment.lease_until is not None and payment.lease_until > now
@@ -151,6 +151,8 @@ def _next_look(payment: Payment, now: datetime) -> datetime | None:
     return now + WAITS[-1] if asked_for else None
 
 
+def _may_take_money(payment: Payment, now: datetime) -> bool:
+    sub_order, order = payment.sub_order, payment.sub_order.grouped_order
     payable = sub_order.status == SubOrderStatus.PENDING and order.status == OrderStatus.OPEN
     return payable and _is_in_time(payment, now)
 
@@ -166,10 +168,10 @@ def _decline(payment: Payment, reason: str, now: datetime) -> Payment:
     payment = hold_payment(payment)
     if payment.state in (*OPEN_STATES, PaymentState.ABANDONED):
         _set_declined(payment, reason, now)
-    return payment
-
     elif not _is_leased(payment, now):
         _leave(payment, now)
+    return payment
+
 
 def _set_declined(payment: Payment, reason: str, now: datetime) -> None:
     """Approved by the payer, and not taken: he is told that nothing was debited."""
@@ -202,38 +204,46 @@ def _record_refused(payment: Payment, no: Refused, now: datetime) -> Payment:
 @transaction.atomic
 def _record(payment: Payment, snapshot: Snapshot, now: datetime) -> Payment:
     payment = hold_payment(payment)
+    known = set(payment.captures.received())
     captures = [_upsert(payment, info, now) for info in snapshot.captures]
     states = {capture.status for capture in captures}
     rivals = payment.sub_order.payments.exclude(pk=payment.pk)
     if payment.state == PaymentState.CAPTURED:
         _set_state(payment, PaymentState.CAPTURED, now)
+        _give_back(payment, [capture for capture in captures if capture not in known], now)
     elif CaptureStatus.COMPLETED in states and rivals.in_doubt().exists():
         # Which of the two counts is known when the other one is.
         return _ask_again(payment, now)
     elif CaptureStatus.COMPLETED in states:
-        _record_received(payment, captures, now)
+        _record_received(payment, snapshot, captures, now)
     elif CaptureStatus.PENDING in states:
         payment.set_aside = rivals.holding().exists()
         _set_state(payment, PaymentState.PENDING, now, asks_again=True)
     elif states:
+        if payment.state == PaymentState.PENDING:
+            _alert(payment.sub_order, _("Paiement en attente finalement refusé"), captures[-1].reason, now)
         _set_state(payment, PaymentState.FAILED, now, reason=captures[-1].reason)
+    elif _is_leased(payment, now):
+        pass  # an answer from before the money was asked for; whoever asked for it writes down what became of it
     elif snapshot.phase == "dead" or payment.created_at + LIFETIME < now:
         superseded = payment.state == PaymentState.SUPERSEDED
         _set_state(payment, PaymentState.SUPERSEDED if superseded else PaymentState.EXPIRED, now)
-    else:
-        state = PaymentState.REDIRECTED if payment.state in OPEN_STATES else PaymentState(payment.state)
-        _set_state(payment, state, now, asks_again=True)
-    elif _is_leased(payment, now):
-        pass  # an answer from before the money was asked for; whoever asked for it writes down what became of it
-    return payment
-
-
     elif payment.state == PaymentState.CAPTURING:
         # The answer was lost, and it was no: the order waits for the payer again. The old key would repeat the no.
         payment.capture_seq += 1
         payment.save(update_fields=["capture_seq"])
         _set_state(payment, PaymentState.REDIRECTED, now, asks_again=True)
+    else:
+        state = PaymentState.REDIRECTED if payment.state in OPEN_STATES else PaymentState(payment.state)
+        _set_state(payment, state, now, asks_again=True)
+    return payment
+
+
 def _upsert(payment: Payment, info: CaptureInfo, now: datetime) -> Capture:
+    """One row for a capture, as the provider shows it; an answer that comes late does not unsay money received."""
+    known = Capture.objects.filter(method=payment.method, provider_id=info.id).first()
+    if known is not None and known.status == CaptureStatus.COMPLETED and info.status == CaptureStatus.PENDING:
+        return known
     capture, _created = Capture.objects.update_or_create(
         method=payment.method,
         provider_id=info.id,
@@ -251,30 +261,44 @@ def _upsert(payment: Payment, info: CaptureInfo, now: datetime) -> Capture:
     return capture
 
 
-def _record_received(payment: Payment, captures: list[Capture], now: datetime) -> None:
+def _record_received(payment: Payment, snapshot: Snapshot, captures: list[Capture], now: datetime) -> None:
     """Money came in: it is always recorded, whatever the order's state; what cannot count goes back."""
     sub_order = payment.sub_order
-    received = [capture for capture in captures if capture.status == CaptureStatus.COMPLETED]
-    as_asked = [(c.amount, c.currency) for c in received] == [(payment.amount, payment.currency)]
+    as_asked = [] if _mismatch(payment, snapshot) else [capture for capture in captures if _is_as_asked(capture)]
     taken = sub_order.payments.exclude(pk=payment.pk).received().exists()
-    counts = as_asked and sub_order.status == SubOrderStatus.PENDING and not taken
+    late = any(info.at and not _is_in_time(payment, info.at) for info in snapshot.captures)
+    counts = bool(as_asked) and sub_order.status == SubOrderStatus.PENDING and not taken and not late
     payment.set_aside = not counts
-    _set_state(payment, PaymentState.CAPTURED, now)
+    _set_state(payment, PaymentState.CAPTURED, now, reason=_("Paiement arrivé après la date limite") if late else "")
     if counts:
         lifecycle.mark_paid(sub_order, now=now)
-    elif as_asked:
-        _alert(sub_order, _("Paiement reçu en trop : il est remboursé"), sub_order.get_status_display(), now)
-        for capture in received:
+        captures = [capture for capture in captures if capture != as_asked[0]]
+    _give_back(payment, captures, now, wrong=_mismatch(payment, snapshot))
+
+
+def _give_back(payment: Payment, captures: list[Capture], now: datetime, *, wrong: str = "") -> None:
+    """Money that does not count goes back by itself, unless it is not what we asked for: a person looks at that."""
+    sub_order = payment.sub_order
+    for capture in captures:
+        if capture.status != CaptureStatus.COMPLETED:
+            continue
+        if wrong or not _is_as_asked(capture):
+            _alert(sub_order, _("Montant reçu inattendu : à vérifier avec le prestataire"), wrong, now)
+        else:
+            _alert(sub_order, _("Paiement reçu en trop : il est remboursé"), sub_order.get_status_display(), now)
             request_refund(capture, by=None, reason=_("Paiement reçu en trop"), now=now)
-    else:
-        _alert(sub_order, _("Montant reçu inattendu : à vérifier avec le prestataire"), "", now)
+
+
+def _is_as_asked(capture: Capture) -> bool:
+    asked = (capture.payment.amount, capture.payment.currency)
+    return capture.status == CaptureStatus.COMPLETED and (capture.amount, capture.currency) == asked
 
 
 def _set_state(
     payment: Payment, state: PaymentState, now: datetime, *, asks_again: bool = False, reason: str = ""
 ) -> None:
-    payment.state, payment.lease_until, payment.reason = state, None, reason or payment.reason
-    payment.checks += 1
+    payment.state, payment.lease_until, payment.reason = state, None, (reason or payment.reason)[:300]
+    payment.checks = min(payment.checks + 1, MOST_CHECKS)
     payment.next_check_at = now + _wait(payment.checks) if asks_again else None
     if state == PaymentState.CAPTURED and payment.captured_at is None:
         payment.captured_at = now
@@ -287,7 +311,7 @@ def _set_state(
 def _ask_again(payment: Payment, now: datetime) -> Payment:
     """The provider does not say: nothing changes but the time of the next question."""
     payment = hold_payment(payment)
-    payment.checks += 1
+    payment.checks = min(payment.checks + 1, MOST_CHECKS)
     payment.next_check_at = now + _wait(payment.checks)
     payment.save(update_fields=["checks", "next_check_at"])
     return payment
@@ -311,6 +335,9 @@ def _forget_unborn(payment: Payment, now: datetime) -> Payment:
     payment = hold_payment(payment)
     if payment.state == PaymentState.CREATED and payment.created_at + LEASE < now:
         _set_state(payment, PaymentState.EXPIRED, now)
+    elif payment.state != PaymentState.CREATED and payment.next_check_at is not None:
+        # Superseded while its page was being made: if the page comes after all, it is written down and shut.
+        _set_state(payment, PaymentState(payment.state), now)
     return payment
 
 
@@ -321,6 +348,3 @@ def _wait(checks: int) -> timedelta:
 def _alert(sub_order: SubOrder, what: str, reason: str, now: datetime) -> None:
     what = _("Sous-commande n° %(number)s : %(what)s") % {"number": sub_order.pk, "what": what}
     lifecycle.write_down(sub_order.grouped_order, what, sub_order=sub_order, reason=reason, now=now)
-    elif payment.state != PaymentState.CREATED and payment.next_check_at is not None:
-        # Superseded while its page was being made: if the page comes after all, it is written down and shut.
-        _set_state(payment, PaymentState(payment.state), now)

@@ -47,6 +47,8 @@ class CaptureInfo:
     money: Money
     fee: Decimal | None = None
     reason: str = ""
+    # When the payer's click took the money; None where it is ours that does.
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
@@ -251,6 +252,7 @@ def _captures(session: stripe.checkout.Session) -> tuple[CaptureInfo, ...]:
                 "COMPLETED",
                 _money(intent.amount_received, intent.currency),
                 fee=None if fee is None else _money(fee, intent.currency).amount,
+                at=datetime.fromtimestamp(charge.created, UTC) if isinstance(charge, stripe.Charge) else None,
             ),
         )
     money = _money(intent.amount, intent.currency)

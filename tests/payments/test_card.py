@@ -1,6 +1,7 @@
 """The card client on its straight path and through what the payer may do, against the simulator."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from grouped_orders.payments.base import Attempt, CaptureInfo, Money, PaymentProvider, Snapshot
@@ -27,7 +28,8 @@ def test_card_money_moves_at_the_payers_click(
     assert card_simulator.pay(redirect.url) == RETURN_URL
     snapshot = card.fetch(redirect.ref)
     (capture,) = snapshot.captures
-    assert capture == CaptureInfo(capture.id, "COMPLETED", EUROS, fee=Decimal("1.37"))
+    assert capture == CaptureInfo(capture.id, "COMPLETED", EUROS, fee=Decimal("1.37"), at=capture.at)
+    assert capture.at is not None and abs(datetime.now(UTC) - capture.at) < timedelta(minutes=1)
     assert snapshot == Snapshot(redirect.ref, "done", EUROS, OUR_ID, captures=(capture,))
     assert card.capture(redirect.ref, key="cap-1") == snapshot
     assert card_simulator.moved() == [("capture", "74.50", OUR_ID)]
