@@ -17,7 +17,7 @@ from collectivities.models import Terms
 from grouped_orders import checkout, lifecycle, payments
 from grouped_orders.forms.buyer import PaymentForm, RegistrationForm
 from grouped_orders.lifecycle import NotAllowed
-from grouped_orders.models import GroupedOrder, Payment, SubOrder
+from grouped_orders.models import GroupedOrder, Payment, Refund, SubOrder
 from grouped_orders.statuses import OPEN_STATES, PaymentMethod, PaymentState, SubOrderStatus
 
 # Crockford's alphabet forgives what people read wrong.
@@ -94,7 +94,8 @@ def sub_order(request: HttpRequest, secret: str) -> HttpResponse:
     """One's own page: what was ordered, and the truth about the payment in words."""
     found = _sub_order_or_404(secret)
     now = timezone.now()
-    last = found.payments.exclude(reason="", state=PaymentState.SUPERSEDED).first()
+    # Money that may have moved comes first, whatever was begun after it.
+    last = found.payments.in_doubt().first() or found.payments.exclude(reason="", state=PaymentState.SUPERSEDED).first()
     back = request.GET.get("retour", "")
     outcome = _outcome(found, last, is_back=back.isdigit())
     reload = int(back) + 1 if outcome == "checking" and back.isdigit() and int(back) < RELOADS else None
@@ -145,6 +146,8 @@ def _outcome(sub_order: SubOrder, payment: Payment | None, *, is_back: bool) -> 
             return "abandoned"
         case PaymentState.SUPERSEDED:
             return "not_taken"
+        case PaymentState.CAPTURED if Refund.objects.filter(capture__payment=payment).exists():
+            return "given_back"
         case PaymentState.CAPTURED:  # received, and not as it was asked: the bookseller looks at it
             return "checking"
     return "pending"
