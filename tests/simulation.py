@@ -5,6 +5,7 @@ A test that asks for `paypal_simulator` or `card_simulator` finds the settings p
 
 import argparse
 import html
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -86,6 +87,12 @@ class Simulator:
         """Every webhook it ever made, sent or not."""
         events: list[dict[str, Any]] = self._webhooks.events()
         return events
+
+    def message(self, event: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+        """A webhook as it would come now: its bytes, and the headers that prove them."""
+        body = json.dumps(event).encode()
+        headers: dict[str, str] = self._webhooks._sign(body, self.stage.now())
+        return body, headers
 
     def _sim(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer = requests.request(method, self.url + path, json=body, timeout=10)
