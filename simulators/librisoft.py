@@ -2,19 +2,29 @@
 
     python -m simulators.librisoft --port 8090 --token secret --state librisoft.json
 
-Faults of its own, beside those of the stage: `conflict` (a POST answers 409 with the order), `second_id` (a look-up
-answers with another number), `refuse` (422, with `code` and `message`), `step_back` (a status with an old sequence).
+Faults of its own, beside those of the stage:
+
+    refuse        a POST answers 422, with `code` and `message`
+    conflict      a POST takes the order, and answers 409 with it
+    second_id     an order's state comes under `number` (else 9999)
+    step_back     an order's state comes with the status it had before
+    twice         the answer comes twice over; of changes, each one
+    out_of_order  a page of changes comes newest first
+    drip          the answer comes byte by byte, one each `seconds` (else 0.2)
+
 Open its address in a browser to move an order by hand.
 """
 
 import argparse
 import json
-import re
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, jsonify, redirect, render_template, request
 
+from simulators.librisoft_rules import breaches
 from simulators.stage import Stage, serve
 
 FIRST_NUMBER = 6765
@@ -25,9 +35,10 @@ LABELS = {
     "RECEIVED": "Réceptionnée",
     "RELEASED": "Mise à disposition",
     "CANCELLED": "Annulée",
-    "UNAVAILABLE": "Manquant",
+    "UNAVAILABLE": "Manquant, épuisé, réimpression",
 }
-MONEY = r"\d{1,8}\.\d{2}"
+# Labels too long for a button.
+BUTTONS = LABELS | {"UNAVAILABLE": "Manquant"}
 Json = dict[str, Any]
 
 
@@ -47,6 +58,7 @@ class Librisoft:
         route("/", view_func=self.desk)
         route("/desk/<number>", view_func=self.press, methods=["POST"])
         stage.app.before_request(self._authenticate)
+        stage.app.after_request(self._deform)
 
     @property
     def orders(self) -> dict[str, Json]:
@@ -59,53 +71,80 @@ class Librisoft:
         key, body = request.headers.get("Idempotency-Key", ""), request.get_json(silent=True)
         if fault := self.stage.strikes("refuse"):
             return _refuse(422, fault.get("code", "unknown_ean"), fault.get("message", "EAN inconnu"))
-        if wrong := _wrong(body, key):
-            return _refuse(422, "invalid", wrong)
+        if wrong := breaches(body):
+            return _refuse(422, "invalid", f"Commande refusée : {', '.join(wrong)}")
+        if key != body["message_id"]:
+            return _refuse(422, "invalid", "Idempotency-Key n’est pas message_id")
         with self.stage.lock:
             for known in self.orders.values():
                 if known["key"] == key:
                     if known["body"] != body:
                         return _refuse(422, "idempotency_mismatch", "Même clé, autre commande")
-                    return jsonify(known["state"]), 200
+                    return self._tell(known["state"]), 200
             for known in self.orders.values():
                 if known["body"]["web_order_number"] == body["web_order_number"]:
-                    return jsonify(known["state"]), 409
+                    return self._tell(known["state"]), 409
             number = str(self.stage.state["next"])
             self.stage.state["next"] += 1
             self.orders[number] = {"key": key, "body": body, "state": _new_state(number, body)}
             self._change(number, "PREPARATION")
-            if self.stage.strikes("conflict"):
-                return jsonify(self.orders[number]["state"]), 409
-            return jsonify(self.orders[number]["state"]), 201
+            return jsonify(self.orders[number]["state"]), 409 if self.stage.strikes("conflict") else 201
 
-    def find(self) -> Response:
+    def find(self) -> tuple[Response, int]:
         wanted = request.args.get("web_order_number", "")
-        found = [o["state"] for o in self.orders.values() if o["body"]["web_order_number"] == wanted]
-        if found and self.stage.strikes("second_id"):
-            found = [found[0] | {"librisoft_order_id": "9999"}]
-        return jsonify(orders=found)
+        if not 1 <= len(wanted) <= 20:
+            return _refuse(422, "invalid", "web_order_number")
+        for known in list(self.orders.values()):
+            if known["body"]["web_order_number"] == wanted:
+                return jsonify(orders=[self._tell(known["state"]).get_json()]), 200
+        return jsonify(orders=[]), 200
 
     def get(self, number: str) -> tuple[Response, int]:
         known = self.orders.get(number)
         if known is None:
             return _refuse(404, "unknown_order", "Commande inconnue")
-        state = known["state"]
-        if self.stage.strikes("second_id"):
-            state = state | {"librisoft_order_id": "9999"}
-        return jsonify(state), 200
+        return self._tell(known["state"]), 200
 
-    def changes(self) -> Response:
-        after, limit = request.args.get("after", ""), int(request.args.get("limit", 100))
-        start = int(after) if after.isdigit() else 0
+    def changes(self) -> tuple[Response, int]:
+        after, limit = request.args.get("after") or "0", request.args.get("limit", "100")
+        if not _is_number(after) or not _is_number(limit) or not 1 <= int(limit) <= 500:
+            return _refuse(422, "invalid", "after, limit")
+        start = int(after)
         changes = self.stage.state["changes"]
-        page = changes[start : start + limit]
+        page = changes[start : start + int(limit)]
         end = start + len(page)
-        return jsonify(changes=page, next_cursor=str(end), has_more=end < len(changes))
+        if self.stage.strikes("out_of_order"):
+            page = page[::-1]
+        if self.stage.strikes("twice"):
+            page = [change for change in page for _twice in range(2)]
+        return jsonify(changes=page, next_cursor=str(end), has_more=end < len(changes)), 200
+
+    def _tell(self, state: Json) -> Response:
+        """An order's state, true unless a fault says otherwise."""
+        if fault := self.stage.strikes("second_id"):
+            state = state | {"librisoft_order_id": str(fault.get("number", "9999"))}
+        if self.stage.strikes("step_back"):
+            sequence = state["status"]["sequence"]
+            mine = [c for c in self.stage.state["changes"] if c["web_order_number"] == state["web_order_number"]]
+            state = next((c for c in reversed(mine) if c["status"]["sequence"] < sequence), state)
+        return jsonify(state)
+
+    def _deform(self, response: Response) -> Response:
+        """Runs before the faults of the stage, which may cut what it leaves."""
+        if not request.path.startswith("/v1/"):
+            return response
+        body = response.get_data()
+        if request.path != "/v1/orders/changes" and self.stage.strikes("twice"):
+            body *= 2
+            response.set_data(body)
+        if fault := self.stage.strikes("drip"):
+            response.response = _drip(body, fault.get("seconds", 0.2))
+        return response
 
     # By hand ----------------------------------------------------------------------------------
 
     def set_status(self, number: str) -> tuple[Response, int]:
-        """{"code", "label"?, "sequence"?, "received"? (of the first line, or of all), "expected_date"?}."""
+        """{"code", "label"?, "sequence"?, "received"? (of each line), "expected_date"?}."""
         asked = request.get_json(force=True)
         if number not in self.orders:
             return _refuse(404, "unknown_order", "Commande inconnue")
@@ -114,14 +153,14 @@ class Librisoft:
         return jsonify(self.orders[number]["state"]), 200
 
     def desk(self) -> str:
-        orders = sorted(self.orders.values(), key=lambda order: order["state"]["librisoft_order_id"], reverse=True)
-        return render_template("librisoft.html", orders=orders, labels=LABELS)
+        newest_first = list(reversed(self.orders.values()))
+        return render_template("librisoft.html", orders=newest_first, labels=BUTTONS)
 
     def press(self, number: str) -> Response:
         if number in self.orders:
-            received = request.form.get("received", "")
+            received = request.form.get("received", "").strip()
             with self.stage.lock:
-                self._change(number, request.form["code"], received=int(received) if received.isdigit() else None)
+                self._change(number, request.form["code"], received=int(received) if _is_number(received) else None)
         return redirect("/", 303)  # type: ignore[return-value]
 
     def _change(
@@ -171,28 +210,14 @@ def _new_state(number: str, body: Json) -> Json:
     }
 
 
-def _wrong(body: Any, key: str) -> str:
-    """What the contract refuses in an order; empty when nothing."""
-    try:
-        lines, totals, payment = body["lines"], body["totals"], body["payment"]
-        amounts = [line["unit_price"] for line in lines] + [share["amount"] for share in payment["methods"]]
-        rules = {
-            "message_id": body["message_id"] == key and re.fullmatch(r"[0-9a-f-]{36}", key),
-            "web_order_number": re.fullmatch(r".{1,20}", body["web_order_number"]),
-            "group_order_number": re.fullmatch(r".{1,20}", body["group_order_number"]),
-            "ordered_at": datetime.fromisoformat(body["ordered_at"]).tzinfo is not None,
-            "currency": body["currency"] == "EUR",
-            "customer": body["customer"]["external_id"] and body["customer"]["name"],
-            "billing_address": re.fullmatch(r"[A-Z]{2}", body["billing_address"]["country"]),
-            "delivery": body["delivery"]["mode"] in ("BOOKSHOP", "COLLECTIVITY") and body["delivery"]["address"],
-            "payment": payment["state"] == "PAID",
-            "lines": lines and all(re.fullmatch(r"\d{13}", line["ean13"]) for line in lines),
-            "amounts": all(re.fullmatch(MONEY, amount) for amount in [*amounts, totals["amount"]]),
-            "totals": totals["quantity"] == sum(line["quantity"] for line in lines) > 0,
-        }
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        return f"Il manque quelque chose : {error}"
-    return ", ".join(name for name, holds in rules.items() if not holds)
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _drip(body: bytes, seconds: float) -> Iterator[bytes]:
+    for byte in body:
+        time.sleep(seconds)
+        yield bytes([byte])
 
 
 def _refuse(status: int, code: str, message: str) -> tuple[Response, int]:
