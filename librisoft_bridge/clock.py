@@ -1,6 +1,7 @@
 """What happens because time passes: this, not the doorbell, is what guarantees that an order arrives."""
 
 import logging
+import time
 
 from celery import shared_task
 from django.conf import settings
@@ -12,15 +13,21 @@ from librisoft_bridge.models import ShopOrder
 
 log = logging.getLogger(__name__)
 
-# What one run takes on: a dead LIBRISOFT costs ten seconds a try.
-BATCH = 20
+# Seconds after which a run begins no other try: the next run is near, and a dead LIBRISOFT must not hold a worker.
+LONGEST_RUN = 15.0
 
 
 @shared_task
 def transmit_waiting() -> None:
-    """Send what waits and is due."""
-    for shop_order in ShopOrder.objects.due(timezone.now()).order_by("next_try_at")[:BATCH]:
-        transmission.transmit(shop_order, now=timezone.now())
+    """Send what waits and is due. An order that breaks its try waits for its lease to end; the others go on."""
+    end = time.monotonic() + LONGEST_RUN
+    for shop_order in ShopOrder.objects.due(timezone.now()).order_by("next_try_at", "pk"):
+        try:
+            transmission.transmit(shop_order, now=timezone.now())
+        except Exception:
+            log.exception("The try to send shop order %d broke", shop_order.pk)
+        if time.monotonic() > end:
+            break
 
 
 @shared_task

@@ -24,8 +24,10 @@ class Transmission(models.TextChoices):
 
 
 # LIBRISOFT's own codes; any other may come, and is kept and shown.
+UNDER_WAY = ("PREPARATION", "SUPPLIER_ORDERED", "PARTIALLY_RECEIVED")
 READY = ("RECEIVED", "RELEASED")
 ALARMING = ("CANCELLED", "UNAVAILABLE")
+KNOWN_CODES = UNDER_WAY + READY + ALARMING
 
 
 class ShopOrderQuerySet(models.QuerySet["ShopOrder"]):
@@ -33,6 +35,10 @@ class ShopOrderQuerySet(models.QuerySet["ShopOrder"]):
         """To be sent now: waiting and due, and not in the hands of a worker."""
         free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
         return self.filter(free, transmission=Transmission.WAITING, next_try_at__lte=now)
+
+    def claimed(self, shop_order: "ShopOrder", token: uuid.UUID) -> Self:
+        """The order as long as this claim of it stands; nothing once it is lost."""
+        return self.filter(pk=shop_order.pk, lease_token=token)
 
     def in_trouble(self) -> Self:
         """The last word on the sending was no; the bookseller decides."""
@@ -65,6 +71,8 @@ class ShopOrder(models.Model):
     next_try_at = models.DateTimeField(_("prochain essai"), default=timezone.now)
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # A call was made whose outcome is not known: LIBRISOFT may have the order.
+    in_doubt = models.BooleanField(_("peut-être reçue par LIBRISOFT"), default=False)
     error = models.CharField(_("dernière erreur"), max_length=300, blank=True)
     sent_at = models.DateTimeField(_("envoyée le"), null=True, blank=True)
 
@@ -73,12 +81,13 @@ class ShopOrder(models.Model):
     second_number = models.CharField(_("second n° LIBRISOFT"), max_length=10, blank=True)
     remote_code = models.CharField(_("code du statut"), max_length=40, blank=True)
     remote_label = models.CharField(_("statut LIBRISOFT"), max_length=80, blank=True)
-    remote_sequence = models.PositiveIntegerField(default=0, editable=False)
+    remote_sequence = models.PositiveBigIntegerField(default=0, editable=False)
     remote_updated_at = models.DateTimeField(_("statut du"), null=True, blank=True)
     expected_date = models.DateField(_("date prévue"), null=True, blank=True)
     refreshed_at = models.DateTimeField(_("relu le"), null=True, blank=True)
-    # The bookseller typed number or status himself: an older remote status never overwrites it.
+    # The bookseller typed number or status himself; an older remote status never overwrites the one he typed.
     set_by_hand_at = models.DateTimeField(_("saisi à la main le"), null=True, blank=True)
+    status_typed_at = models.DateTimeField(_("statut saisi à la main le"), null=True, blank=True)
 
     objects = ShopOrderQuerySet.as_manager()
 
@@ -106,6 +115,12 @@ class ShopOrder(models.Model):
                 name="shop_order_refused_has_its_reason",
                 violation_error_message=_("Une commande refusée porte la raison du refus."),
             ),
+            models.CheckConstraint(
+                condition=Q(lease_token__isnull=True, lease_until__isnull=True)
+                | Q(lease_token__isnull=False, lease_until__isnull=False),
+                name="shop_order_claim_has_its_end",
+                violation_error_message=_("Un envoi en cours a son échéance."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -122,11 +137,21 @@ class ShopOrder(models.Model):
             case Transmission.FAILED:
                 return _now("L’envoi vers LIBRISOFT a échoué : %(reason)s") % {"reason": self.error}
             case Transmission.WITHDRAWN:
-                return _now("Retirée avant l’envoi vers LIBRISOFT")
-            case _waiting if self.attempts and self.error:
+                return self._withdrawn_label()
+            case _waiting if self.error and self.next_try_at > timezone.now():
                 when = date_format(timezone.localtime(self.next_try_at), "H:i")
                 return _now("%(reason)s Nouvel essai à %(when)s.") % {"reason": self.error, "when": when}
+            case _waiting if self.error and not self.attempts:
+                return self.error
         return _now("Envoi en cours vers LIBRISOFT")
+
+    def _withdrawn_label(self) -> str:
+        if self.librisoft_number:
+            said = _now("Annulée ici, mais LIBRISOFT l’a reçue sous le n° %(number)s : annulez-la aussi dans LIBRISOFT")
+            return said % {"number": self.librisoft_number}
+        if self.in_doubt:
+            return _now("Retirée pendant l’envoi : vérifiez que LIBRISOFT ne l’a pas reçue")
+        return _now("Retirée avant l’envoi vers LIBRISOFT")
 
     @property
     def status_label(self) -> str:
@@ -138,7 +163,11 @@ class ShopOrder(models.Model):
         """« 18 sur 28 » while a part has come; empty otherwise."""
         sums = self.lines.aggregate(ordered=Sum("quantity"), received=Sum("received"))
         ordered, received = sums["ordered"] or 0, sums["received"] or 0
-        return _now("%(received)d sur %(ordered)d") % sums if 0 < received < ordered else ""
+        return (
+            _now("%(received)d sur %(ordered)d") % {"received": received, "ordered": ordered}
+            if 0 < received < ordered
+            else ""
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -149,7 +178,8 @@ class ShopOrder(models.Model):
     def needs_attention(self) -> bool:
         """Something the bookseller has to decide."""
         trouble = self.transmission in (Transmission.REFUSED, Transmission.FAILED)
-        return trouble or self.remote_code in ALARMING or bool(self.second_number)
+        arrived_anyway = self.transmission == Transmission.WITHDRAWN and bool(self.librisoft_number)
+        return trouble or arrived_anyway or self.remote_code in ALARMING or bool(self.second_number)
 
 
 class ShopOrderLine(models.Model):
@@ -197,7 +227,7 @@ class StatusChange(models.Model):
     code = models.CharField(_("code"), max_length=40, blank=True)
     label = models.CharField(_("statut"), max_length=80)
     # Empty when the bookseller typed it.
-    sequence = models.PositiveIntegerField(_("rang"), null=True, blank=True)
+    sequence = models.PositiveBigIntegerField(_("rang"), null=True, blank=True)
     updated_at = models.DateTimeField(_("quand"))
     seen_at = models.DateTimeField(_("vu le"), default=timezone.now)
 
@@ -210,7 +240,7 @@ class StatusChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.label
+        return self.label or self.code
 
 
 class ChangesCursor(models.Model):

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
 from kombu.exceptions import OperationalError
 
 from librisoft_bridge import tasks
@@ -55,25 +54,34 @@ def resend(shop_order: ShopOrder, *, now: datetime) -> bool:
 
 
 def withdraw(shop_order: ShopOrder) -> bool:
-    """The group order is cancelled: do not send it any more. False when LIBRISOFT has it, or may have it."""
-    never_tried = Q(transmission=Transmission.WAITING, attempts=0, lease_until=None)
-    unsent = ShopOrder.objects.filter(never_tried | Q(transmission=Transmission.REFUSED), librisoft_number="")
-    return bool(unsent.filter(pk=shop_order.pk).update(transmission=Transmission.WITHDRAWN))
+    """The group order is cancelled: do not send it any more. False when LIBRISOFT has it, or may have it.
+
+    A call under way loses its claim; should its order arrive all the same, the row says so and asks for attention.
+    """
+    order = ShopOrder.objects.filter(pk=shop_order.pk)
+    order.exclude(transmission=Transmission.SENT).update(
+        transmission=Transmission.WITHDRAWN, lease_token=None, lease_until=None
+    )
+    return order.filter(transmission=Transmission.WITHDRAWN, in_doubt=False, librisoft_number="").exists()
 
 
 @transaction.atomic
 def note_by_hand(shop_order: ShopOrder, *, librisoft_number: str, status_label: str, now: datetime) -> None:
     """The bookseller's own word: the number, the status, or both; an empty one leaves what is there.
 
-    An order that could not be sent counts as sent: he has seen to it himself.
+    With a number the order counts as sent, and a second number LIBRISOFT gave is settled: he has seen to it himself.
     """
     shop_order = ShopOrder.objects.select_for_update().get(pk=shop_order.pk)
     shop_order.set_by_hand_at = now
     if librisoft_number:
-        shop_order.librisoft_number = librisoft_number
-        shop_order.transmission, shop_order.sent_at, shop_order.error = Transmission.SENT, now, ""
+        shop_order.librisoft_number, shop_order.second_number = librisoft_number, ""
+        shop_order.transmission, shop_order.sent_at = Transmission.SENT, shop_order.sent_at or now
+        shop_order.in_doubt, shop_order.error = False, ""
+        # A worker that still waits for its answer has lost its claim: it must not call this order refused.
+        shop_order.lease_token = shop_order.lease_until = None
     if status_label:
         shop_order.remote_label, shop_order.remote_code, shop_order.remote_updated_at = status_label, "", now
+        shop_order.status_typed_at = now
         StatusChange.objects.create(shop_order=shop_order, label=status_label, updated_at=now, seen_at=now)
     shop_order.save()
 
@@ -86,5 +94,5 @@ def _ring(shop_order: ShopOrder) -> None:
 def _publish(pk: int) -> None:
     try:
         tasks.transmit.delay(pk)
-    except OperationalError:
+    except (OperationalError, OSError):
         log.warning("The broker does not answer: shop order %d waits for the clock", pk)

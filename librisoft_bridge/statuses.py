@@ -1,14 +1,14 @@
 """What LIBRISOFT says of its orders: kept in full, ordered by sequence, never a move of the group order."""
 
 import logging
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils.dateparse import parse_datetime
 
 from librisoft_bridge import client
-from librisoft_bridge.client import Json, Refused, Unknown
-from librisoft_bridge.models import ChangesCursor, ShopOrder, StatusChange
+from librisoft_bridge.client import Refused, Unknown
+from librisoft_bridge.models import KNOWN_CODES, ChangesCursor, ShopOrder, StatusChange, Transmission
+from librisoft_bridge.order_state import OrderState
 
 log = logging.getLogger(__name__)
 
@@ -18,48 +18,62 @@ PAGES = 50
 
 
 @transaction.atomic
-def take_in(state: Json, *, now: datetime) -> ShopOrder | None:
-    """Record one OrderState. An older sequence changes nothing but the history; an unknown code is shown as it came.
+def take_in(state: OrderState, *, now: datetime) -> ShopOrder | None:
+    """Record what LIBRISOFT says of one order; None for an order that is not ours.
 
-    A second, different LIBRISOFT number for one order is an alarm, not an overwrite. None for an order that is not
-    ours.
+    That it says anything means that it has the order, whatever our tries came to. A second, different LIBRISOFT
+    number for one order is an alarm, not an overwrite (librisoft.md, rule 4).
     """
-    number = state["web_order_number"]
-    shop_order = ShopOrder.objects.select_for_update().filter(pk=int(number) if number.isdigit() else 0).first()
+    number = state.web_order_number
+    ours = ShopOrder.objects.select_for_update().filter(pk=int(number) if number.isascii() and number.isdigit() else 0)
+    shop_order = ours.first()
     if shop_order is None:
         return None
-    remote = str(state["librisoft_order_id"])
-    if shop_order.librisoft_number and remote != shop_order.librisoft_number:
-        if shop_order.second_number != remote:
-            log.warning("LIBRISOFT has a second order %s for shop order %d", remote, shop_order.pk)
-            shop_order.second_number = remote
-            shop_order.save(update_fields=["second_number"])
+    if shop_order.librisoft_number not in ("", state.librisoft_number):
+        if shop_order.second_number != state.librisoft_number:
+            log.warning("LIBRISOFT has a second order %s for shop order %d", state.librisoft_number, shop_order.pk)
+        shop_order.second_number = state.librisoft_number
+        shop_order.save(update_fields=["second_number"])
         return shop_order
-    shop_order.librisoft_number = remote
-    status = state["status"]
-    sequence = int(status["sequence"])
-    updated_at = parse_datetime(str(status.get("updated_at", ""))) or now
-    StatusChange.objects.get_or_create(
-        shop_order=shop_order,
-        sequence=sequence,
-        defaults={
-            "code": str(status.get("code", ""))[:40],
-            "label": str(status.get("label", ""))[:80],
-            "updated_at": updated_at,
-            "seen_at": now,
-        },
-    )
-    typed_since = shop_order.set_by_hand_at is not None and updated_at < shop_order.set_by_hand_at
-    if sequence > shop_order.remote_sequence and not typed_since:
-        shop_order.remote_sequence = sequence
-        shop_order.remote_code = str(status.get("code", ""))[:40]
-        shop_order.remote_label = str(status.get("label", ""))[:80]
-        shop_order.remote_updated_at = updated_at
-        shop_order.expected_date = _date(state.get("expected_date"))
-        for line in state.get("lines") or []:
-            shop_order.lines.filter(line_number=line["line_number"]).update(received=max(0, int(line["received"])))
+    _acknowledge(shop_order, state, now)
+    _follow(shop_order, state, now)
     shop_order.save()
     return shop_order
+
+
+def _acknowledge(shop_order: ShopOrder, state: OrderState, now: datetime) -> None:
+    """LIBRISOFT has it. Whatever is still on its way for this order ends here; a withdrawn one stays withdrawn."""
+    shop_order.librisoft_number = state.librisoft_number
+    shop_order.sent_at = shop_order.sent_at or now
+    shop_order.lease_token = shop_order.lease_until = None
+    shop_order.in_doubt, shop_order.error = False, ""
+    if shop_order.transmission != Transmission.WITHDRAWN:
+        shop_order.transmission = Transmission.SENT
+
+
+def _follow(shop_order: ShopOrder, state: OrderState, now: datetime) -> None:
+    """Keep the status in the history, and show it unless it is older than what is shown (librisoft.md, rule 3).
+
+    A status that the bookseller typed gives way only to one that LIBRISOFT set later.
+    """
+    updated_at = state.updated_at or now
+    _change, is_new = StatusChange.objects.get_or_create(
+        shop_order=shop_order,
+        sequence=state.sequence,
+        defaults={"code": state.code, "label": state.label, "updated_at": updated_at, "seen_at": now},
+    )
+    if is_new and state.code not in KNOWN_CODES:
+        log.warning("LIBRISOFT has a status we do not know, %r, for shop order %d", state.code, shop_order.pk)
+    typed_at = shop_order.status_typed_at
+    if state.sequence <= shop_order.remote_sequence or (typed_at is not None and updated_at < typed_at):
+        return
+    shop_order.remote_sequence = state.sequence
+    shop_order.remote_code = state.code
+    shop_order.remote_label = state.label
+    shop_order.remote_updated_at = updated_at
+    shop_order.expected_date = state.expected_date
+    for line_number, received in state.received.items():
+        shop_order.lines.filter(line_number=line_number).update(received=received)
 
 
 def read_changes(*, now: datetime) -> int:
@@ -70,11 +84,11 @@ def read_changes(*, now: datetime) -> int:
     taken = 0
     for _page in range(PAGES):
         position, _made = ChangesCursor.objects.get_or_create(only_one=True)
-        changes, cursor, more = client.list_changes(position.cursor)
+        page = client.list_changes(position.cursor)
         with transaction.atomic():
-            taken += sum(take_in(change, now=now) is not None for change in changes)
-            ChangesCursor.objects.filter(only_one=True).update(cursor=cursor)
-        if not more:
+            taken += sum(take_in(state, now=now) is not None for state in page.states)
+            ChangesCursor.objects.filter(only_one=True).update(cursor=page.next_cursor)
+        if not page.has_more:
             break
     return taken
 
@@ -91,10 +105,3 @@ def refresh(shop_order: ShopOrder, *, now: datetime) -> bool:
     except (Refused, Unknown):
         return False
     return state is not None and take_in(state, now=now) is not None
-
-
-def _date(value: object) -> date | None:
-    try:
-        return date.fromisoformat(str(value)) if value else None
-    except ValueError:
-        return None

@@ -4,18 +4,22 @@ import random
 import uuid
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import F
 from django.utils.translation import gettext as _
 
 from librisoft_bridge import client, payload, statuses
-from librisoft_bridge.client import Json, Refused, Unknown
-from librisoft_bridge.models import ShopOrder, Transmission
+from librisoft_bridge.client import Refused, Unknown
+from librisoft_bridge.models import ShopOrder, ShopOrderQuerySet, Transmission
+from librisoft_bridge.order_state import OrderState
 
 MAX_ATTEMPTS = 10
-# Longer than the longest call, so that a claim is never taken from a worker that still waits.
+# Longer than the longest try (a look-up, then a hand-over), so that a claim is never taken from a worker that still
+# waits for its answer.
 LEASE = timedelta(seconds=60)
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=1)
+LONGEST_WISH = timedelta(days=1)
 
 
 def transmit(shop_order: ShopOrder, *, now: datetime) -> ShopOrder:
@@ -24,55 +28,66 @@ def transmit(shop_order: ShopOrder, *, now: datetime) -> ShopOrder:
     After an answer that never came, LIBRISOFT is asked for our number before the order is sent again under the
     same key: there is never a second order (librisoft.md, rule 2).
     """
-    token = uuid.uuid4()
-    claimed = ShopOrder.objects.due(now).filter(pk=shop_order.pk)
-    if not claimed.update(lease_token=token, lease_until=now + LEASE, attempts=F("attempts") + 1):
+    due = ShopOrder.objects.due(now).filter(pk=shop_order.pk)
+    if not settings.LIBRISOFT_URL:
+        # Nothing was tried, so nothing counts: it leaves as soon as there is an address.
+        due.update(error=_("LIBRISOFT n’est pas configuré."))
         return ShopOrder.objects.get(pk=shop_order.pk)
-    shop_order = ShopOrder.objects.get(pk=shop_order.pk)
-    try:
-        state = _hand_over(shop_order)
-    except Refused as no:
-        _end(shop_order, token, transmission=Transmission.REFUSED, error=no.message[:300])
-    except Unknown as doubt:
-        _postpone(shop_order, token, doubt, now)
-    else:
-        _end(shop_order, token, transmission=Transmission.SENT, sent_at=now, error="")
-        statuses.take_in(state, now=now)
+    token = uuid.uuid4()
+    if due.update(lease_token=token, lease_until=now + LEASE, attempts=F("attempts") + 1):
+        _try(ShopOrder.objects.get(pk=shop_order.pk), token, now)
     return ShopOrder.objects.get(pk=shop_order.pk)
 
 
-def _hand_over(shop_order: ShopOrder) -> Json:
-    if shop_order.attempts > 1:
-        found = client.find_order(str(shop_order.pk))
-        if found is not None:
-            return found
-    state = client.create_order(payload.write(shop_order), key=shop_order.message_id)
-    if state["web_order_number"] != str(shop_order.pk):
-        raise Unknown("the answer is about another order")
-    return state
-
-
-def _postpone(shop_order: ShopOrder, token: uuid.UUID, doubt: Unknown, now: datetime) -> None:
-    error = _say(doubt)
-    if shop_order.attempts >= MAX_ATTEMPTS:
-        _end(shop_order, token, transmission=Transmission.FAILED, error=error)
+def _try(shop_order: ShopOrder, token: uuid.UUID, now: datetime) -> None:
+    claim = ShopOrder.objects.claimed(shop_order, token)
+    if shop_order.attempts > MAX_ATTEMPTS:
+        _end(claim, transmission=Transmission.FAILED, error=_("L’envoi s’est interrompu à chaque essai."))
         return
-    wait = max(_wait(shop_order.attempts), timedelta(seconds=min(doubt.retry_after, 24 * 3600)))
-    _end(shop_order, token, next_try_at=now + wait, error=error)
+    try:
+        state = _look_up(shop_order) or _hand_over(shop_order, claim)
+    except Refused as no:
+        _end(claim, transmission=Transmission.REFUSED, error=no.message[:300])
+    except Unknown as doubt:
+        if shop_order.attempts == MAX_ATTEMPTS:
+            _end(claim, transmission=Transmission.FAILED, error=str(doubt))
+        else:
+            _end(claim, next_try_at=now + _wait(shop_order.attempts, doubt.retry_after), error=str(doubt))
+    else:
+        if state is not None:
+            # Whoever holds the claim by now: that LIBRISOFT has the order is a fact.
+            statuses.take_in(state, now=now)
 
 
-def _wait(attempts: int) -> timedelta:
-    """30 s, 1 min, 2 min… an hour at most, each more or less by half so that orders do not come back together."""
-    wait: timedelta = min(FIRST_WAIT * int(2 ** (attempts - 1)), LONGEST_WAIT)
-    return min(wait * random.uniform(0.5, 1.5), LONGEST_WAIT)
+def _look_up(shop_order: ShopOrder) -> OrderState | None:
+    return client.find_order(str(shop_order.pk)) if shop_order.in_doubt else None
 
 
-def _say(doubt: Unknown) -> str:
-    if str(doubt) == "not configured":
-        return _("LIBRISOFT n’est pas configuré.")
-    return _("LIBRISOFT ne répond pas (%(what)s).") % {"what": doubt}
+def _hand_over(shop_order: ShopOrder, claim: ShopOrderQuerySet) -> OrderState | None:
+    """Send it, if the claim still stands: None when the order was withdrawn or typed in by hand meanwhile.
+
+    From before the call until a definite answer LIBRISOFT may have the order, and the row says so.
+    """
+    if not claim.update(in_doubt=True):
+        return None
+    try:
+        return client.create_order(payload.write(shop_order), key=shop_order.message_id)
+    except Refused as no:
+        # A mismatch says that an order stands under our key.
+        claim.update(in_doubt=no.code == "idempotency_mismatch")
+        raise
 
 
-def _end(shop_order: ShopOrder, token: uuid.UUID, **facts: object) -> None:
-    """Write the outcome down, unless the claim was lost meanwhile: then another worker's word stands."""
-    ShopOrder.objects.filter(pk=shop_order.pk, lease_token=token).update(lease_token=None, lease_until=None, **facts)
+def _wait(attempts: int, wish: int) -> timedelta:
+    """30 s, 1 min, 2 min… an hour at most, each more or less by half so that orders do not come back together.
+
+    LIBRISOFT's own wish (Retry-After, seconds) is honoured up to a day.
+    """
+    wait = min(FIRST_WAIT.total_seconds() * 2.0 ** (attempts - 1), LONGEST_WAIT.total_seconds())
+    wait = min(wait * random.uniform(0.5, 1.5), LONGEST_WAIT.total_seconds())
+    return timedelta(seconds=max(wait, min(wish, LONGEST_WISH.total_seconds())))
+
+
+def _end(claim: ShopOrderQuerySet, **facts: object) -> None:
+    """Write the outcome down, unless the claim was lost meanwhile: then another's word stands."""
+    claim.update(lease_token=None, lease_until=None, **facts)
