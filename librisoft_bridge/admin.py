@@ -12,6 +12,10 @@ from django.utils.translation import ngettext
 from librisoft_bridge import outbox
 from librisoft_bridge.models import ShopOrder, ShopOrderLine, StatusChange
 
+# The contract's words, in the bookseller's.
+METHODS = {"PAYPAL": _("PayPal"), "CARD": _("Paiement en ligne"), "BY_HAND": _("Réglé à la librairie")}
+MODES = {"BOOKSHOP": _("En librairie"), "COLLECTIVITY": _("Dans les locaux de la collectivité")}
+
 
 class ReadOnly:
     """Facts are read, not edited."""
@@ -28,12 +32,14 @@ class ReadOnly:
 
 class LineInline(ReadOnly, admin.TabularInline):
     model = ShopOrderLine
+    verbose_name_plural = _("lignes")
     fields = ["line_number", "ean13", "title", "quantity", "received", "unit_price", "vat_rate"]
     extra = 0
 
 
 class StatusChangeInline(ReadOnly, admin.TabularInline):
     model = StatusChange
+    verbose_name_plural = _("journal des statuts")
     fields = ["label", "code", "sequence", "updated_at", "seen_at"]
     extra = 0
 
@@ -50,13 +56,61 @@ class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
         "ordered_at",
     ]
     list_filter = ["transmission"]
-    search_fields = ["=id", "=group_order_number", "=librisoft_number", "customer_name", "lines__ean13"]
+    search_fields = ["=id", "=group_order_number", "=librisoft_number", "customer_name", "=lines__ean13"]
+    search_help_text = _("N° de commande classique, groupée ou LIBRISOFT, client, EAN")
+    fieldsets = [
+        (None, {"fields": ["id", "group_order_number", "librisoft_number", "second_number", "ordered_at"]}),
+        (_("Envoi"), {"fields": ["sending", "attempts", "next_try_at", "sent_at", "in_doubt", "message_id"]}),
+        (
+            _("Statut LIBRISOFT"),
+            {"fields": ["status", "received", "expected_date", "remote_updated_at", "set_by_hand_at"]},
+        ),
+        (
+            _("Ce qui est envoyé"),
+            {
+                "fields": [
+                    "customer_code",
+                    "customer_name",
+                    "contact_name",
+                    "contact_email",
+                    "contact_phone",
+                    "billing",
+                    "delivery",
+                    "paid",
+                    "customer_reference",
+                    "comment",
+                ]
+            },
+        ),
+    ]
     inlines = [LineInline, StatusChangeInline]
     actions = ["send_again"]
 
     @admin.display(description=_("envoi"))
     def sending(self, shop_order: ShopOrder) -> str:
         return shop_order.transmission_label
+
+    @admin.display(description=_("statut"))
+    def status(self, shop_order: ShopOrder) -> str:
+        return shop_order.status_label
+
+    @admin.display(description=_("reçus"))
+    def received(self, shop_order: ShopOrder) -> str:
+        return shop_order.received_summary
+
+    @admin.display(description=_("adresse de facturation"))
+    def billing(self, shop_order: ShopOrder) -> str:
+        return _on_one_line(shop_order.billing_address)
+
+    @admin.display(description=_("mise à disposition"))
+    def delivery(self, shop_order: ShopOrder) -> str:
+        mode = MODES.get(shop_order.delivery_mode, shop_order.delivery_mode)
+        return f"{mode} — {_on_one_line(shop_order.delivery_address)}"
+
+    @admin.display(description=_("paiements"))
+    def paid(self, shop_order: ShopOrder) -> str:
+        shares = [(METHODS.get(share["method"], share["method"]), share["amount"]) for share in shop_order.payments]
+        return ", ".join(f"{method} {amount.replace('.', ',')}\u00a0€" for method, amount in shares)
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("librisoft_bridge.change_shoporder")
@@ -66,3 +120,7 @@ class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
         sent = sum(outbox.resend(shop_order, now=timezone.now()) for shop_order in chosen)
         said = ngettext("%d commande est renvoyée.", "%d commandes sont renvoyées.", sent) % sent
         self.message_user(request, said, messages.SUCCESS if sent else messages.WARNING)
+
+
+def _on_one_line(place: dict[str, str]) -> str:
+    return "{name}, {street}, {postcode} {city} ({country})".format_map(place)
