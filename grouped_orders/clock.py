@@ -3,12 +3,16 @@
 Rows are the queue: each of these may run twice, late, or after a flushed broker.
 """
 
+import logging
+
 from celery import shared_task
 from django.utils import timezone
 
-from grouped_orders import checkout, mails, tasks
+from grouped_orders import checkout, ledger, mails, tasks
 from grouped_orders.models import GroupedOrder, Payment, Refund
 from librisoft_bridge.models import ShopOrder
+
+log = logging.getLogger(__name__)
 
 # What one run takes on, so that it ends before the next one begins.
 BATCH = 50
@@ -44,3 +48,11 @@ def tell_failed_transmissions() -> None:
     """
     for order in GroupedOrder.objects.filter(shop_order__in=ShopOrder.objects.in_trouble()):
         mails.transmission_failed(order)
+
+
+@shared_task
+def check_ledger() -> None:
+    """Prove that verdicts, rows and totals agree. What does not is logged, and told to the bookshop once a day."""
+    if lines := list(ledger.differences()):
+        log.error("The ledger does not agree with itself:\n%s", "\n".join(lines))
+        mails.ledger_differs(lines, on=timezone.localdate())

@@ -4,6 +4,8 @@ Each has three templates of its own in templates/mails/: subject.txt, body.txt a
 Calling one twice for the same reason sends one mail.
 """
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -109,6 +111,11 @@ def transmission_failed(order: GroupedOrder) -> None:
         order=order,
         reason=shop_order.transmission_label,
     )
+
+
+def ledger_differs(lines: Sequence[str], *, on: date) -> None:
+    """To the bookshop, once a day at most: verdicts, rows or totals do not agree. Numbers only, no names."""
+    _send("ledger_differs", f"ledger_differs:{on:%Y%m%d}", to=Bookshop.current().email, lines=lines)
 
 
 def _send(

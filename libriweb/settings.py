@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from celery.schedules import crontab
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -237,6 +238,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "grouped_orders.clock.send_refunds",
         "schedule": 30.0,
         "options": {"expires": 30},
+    },
+    "check the ledger": {
+        "task": "grouped_orders.clock.check_ledger",
+        "schedule": crontab(hour="4", minute="10"),
+        "options": {"expires": 3600},
     },
 }
 
