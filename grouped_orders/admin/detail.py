@@ -1,5 +1,6 @@
 """One group order as the bookseller sees it: everything about it on one page."""
 
+from decimal import Decimal
 from typing import NamedTuple
 
 from django.contrib import admin
@@ -12,7 +13,16 @@ from django.utils.translation import gettext as _
 from grouped_orders import documents, lifecycle
 from grouped_orders.admin.wording import badges, days_left
 from grouped_orders.models import GroupedOrder, Mail, Payment, Refund, SubOrder
-from grouped_orders.statuses import ORDER_MOVES, OrderMove, OrderStatus, PaymentMethod, PaymentState, SubOrderStatus
+from grouped_orders.statuses import (
+    ORDER_MOVES,
+    CaptureStatus,
+    OrderMove,
+    OrderStatus,
+    PaymentMethod,
+    PaymentState,
+    RefundState,
+    SubOrderStatus,
+)
 from grouped_orders.templatetags.shop import shop_datetime
 
 
@@ -22,6 +32,8 @@ class SubOrderRow(NamedTuple):
     can_pay: bool
     can_cancel: bool
     can_check: bool
+    can_refund: bool
+    given_back: Decimal
 
 
 def show(request: HttpRequest, order: GroupedOrder) -> HttpResponse:
@@ -45,7 +57,7 @@ def show(request: HttpRequest, order: GroupedOrder) -> HttpResponse:
             "may_change": may_change,
             "rows": _rows(order, may_change),
             "recapitulation": order.sub_orders.recapitulation(),
-            "refunds": refunds.select_related("capture__payment__sub_order", "requested_by"),
+            "refunds": refunds.select_related("capture__payment__sub_order__grouped_order", "requested_by"),
             "mails": mails.defer("text", "html").order_by("pk"),
             "journal": order.journal.select_related("actor").order_by("-pk"),
         },
@@ -74,12 +86,15 @@ def _moves(order: GroupedOrder) -> dict[str, bool]:
 
 
 def _rows(order: GroupedOrder, may_change: bool) -> list[SubOrderRow]:
-    payments = Prefetch("payments", Payment.objects.select_related("recorded_by").order_by("pk"))
+    paid = Payment.objects.select_related("recorded_by").prefetch_related("captures__refunds").order_by("pk")
+    payments = Prefetch("payments", paid)
     return [_row(sub_order, order, may_change) for sub_order in order.sub_orders.prefetch_related(payments)]
 
 
 def _row(sub_order: SubOrder, order: GroupedOrder, may_change: bool) -> SubOrderRow:
     payments = list(sub_order.payments.all())
+    captures = [c for payment in payments if not payment.set_aside for c in payment.captures.all()]
+    received = [c for c in captures if c.status == CaptureStatus.COMPLETED]
     undecided = may_change and order.status == OrderStatus.OPEN
     return SubOrderRow(
         sub_order,
@@ -87,6 +102,10 @@ def _row(sub_order: SubOrder, order: GroupedOrder, may_change: bool) -> SubOrder
         can_pay=undecided and sub_order.status == SubOrderStatus.PENDING,
         can_cancel=undecided and sub_order.status != SubOrderStatus.CANCELLED,
         can_check=may_change and any(is_unsettled(payment) for payment in payments),
+        can_refund=may_change and any(capture.refundable for capture in received),
+        given_back=sum(
+            (r.amount for c in received for r in c.refunds.all() if r.state == RefundState.DONE), Decimal(0)
+        ),
     )
 
 

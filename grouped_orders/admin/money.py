@@ -10,9 +10,9 @@ from django.views.decorators.http import require_POST
 from grouped_orders import checkout
 from grouped_orders.admin.asking import ask, bound, decide
 from grouped_orders.admin.detail import is_unsettled
-from grouped_orders.forms.bookseller import CancelSubOrderForm, HandPaymentForm, RefundedByHandForm
+from grouped_orders.forms.bookseller import CancelSubOrderForm, HandPaymentForm, RefundedByHandForm, RefundForm
 from grouped_orders.models import Capture, GroupedOrder, Refund, SubOrder
-from grouped_orders.statuses import HandMethod, PaymentMethod, SubOrderStatus
+from grouped_orders.statuses import HandMethod, MoneyBack, OrderStatus, PaymentMethod, SubOrderStatus
 from grouped_orders.templatetags.shop import euros
 
 
@@ -73,6 +73,50 @@ def cancel_sub_order(request: HttpRequest, order: GroupedOrder, sub_order_pk: in
         form=form,
         button=_("Annuler la sous-commande"),
         grave=True,
+    )
+
+
+def refund(request: HttpRequest, order: GroupedOrder, sub_order_pk: int) -> HttpResponse:
+    """« Rembourser » some or all of what was received for a sub-order, which stays as it is."""
+    sub_order = get_object_or_404(order.sub_orders, pk=sub_order_pk)
+    capture = next(iter(checkout.refundable_captures(sub_order)), None)
+    if capture is None:
+        messages.error(request, _("Il ne reste rien à rembourser pour cette sous-commande."))
+        return redirect("admin:grouped_orders_groupedorder_change", order.pk)
+    form = bound(RefundForm, request, capture=capture)
+    if form.is_valid():
+        by_hand = form.cleaned_data["refund"] == MoneyBack.BY_HAND
+        done = _("Remboursement de %(amount)s noté.") if by_hand else _("Remboursement de %(amount)s demandé.")
+        return decide(
+            request,
+            order,
+            lambda now: checkout.refund_part(capture, **form.cleaned_data, by=request.user, now=now),
+            done=done % {"amount": euros(form.cleaned_data["amount"])},
+        )
+    warnings = [_paid_how(capture)]
+    if order.status == OrderStatus.OPEN and sub_order.status == SubOrderStatus.PAID:
+        warnings.append(_("La sous-commande reste payée et le livre commandé : pour y renoncer, annulez-la plutôt."))
+    return ask(
+        request,
+        order,
+        "decision.html",
+        title=_("Rembourser la sous-commande n° %(number)s") % {"number": sub_order.pk},
+        sub_order=sub_order,
+        warnings=warnings,
+        form=form,
+        button=_("Rembourser"),
+    )
+
+
+@require_POST
+def retry_refund(request: HttpRequest, order: GroupedOrder, refund_pk: int) -> HttpResponse:
+    """« Réessayer » : ask the provider anew for what it refused."""
+    refund = get_object_or_404(Refund, pk=refund_pk, capture__payment__sub_order__grouped_order=order)
+    return decide(
+        request,
+        order,
+        lambda now: checkout.retry_refund(refund, by=request.user, now=now),
+        done=_("Remboursement de %(amount)s demandé à nouveau.") % {"amount": euros(refund.amount)},
     )
 
 

@@ -46,6 +46,8 @@ class GroupedOrderAdmin(admin.ModelAdmin):
             ("sub-orders/<int:sub_order_pk>/pay", "sub_order_pay", money.record_by_hand, change),
             ("sub-orders/<int:sub_order_pk>/cancel", "sub_order_cancel", money.cancel_sub_order, change),
             ("sub-orders/<int:sub_order_pk>/check", "sub_order_check", money.check, change),
+            ("sub-orders/<int:sub_order_pk>/refund", "sub_order_refund", money.refund, change),
+            ("refunds/<int:refund_pk>/retry", "refund_retry", money.retry_refund, change),
             ("refunds/<int:refund_pk>/done", "refund_done", money.note_refunded, change),
             ("mails/<int:mail_pk>/resend", "mail_resend", decisions.resend_mail, change),
         ]

@@ -1,14 +1,18 @@
 """What happened, to be searched and read: sub-orders, payments, refunds, mails and the journal. Never edited here."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from grouped_orders.models import Capture, JournalEntry, Mail, Payment, Refund, SubOrder
+from grouped_orders.models import Capture, GroupedOrder, JournalEntry, Mail, Payment, Refund, SubOrder, UnfinishedRefund
 
 
 class RecordAdmin(admin.ModelAdmin):
@@ -73,14 +77,41 @@ class PaymentAdmin(RecordAdmin):
 
 @admin.register(Refund)
 class RefundAdmin(RecordAdmin):
-    list_display = ["number", "order", "amount", "state", "reason", "requested_at", "done_at"]
-    list_filter = ["state"]
+    list_display = ["number", "order", "amount", "state", "source", "reason", "requested_at", "done_at"]
+    list_filter = ["state", "source"]
     list_select_related = ["capture__payment__sub_order"]
     search_fields = ["=provider_id", "=public_id", "=capture__payment__sub_order__pk"]
 
     @admin.display(description=_("commande groupée"))
     def order(self, refund: Refund) -> SafeString | str:
         return _link(refund.capture.payment.sub_order.grouped_order_id)
+
+
+@admin.register(UnfinishedRefund)
+class UnfinishedRefundAdmin(RecordAdmin):
+    """« À rembourser » : each refund stays here, with what can be done about it, until the money is back."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm("grouped_orders.view_refund")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        refunds = Refund.objects.unfinished().select_related(
+            "capture__payment__sub_order__grouped_order", "requested_by"
+        )
+        return TemplateResponse(
+            request,
+            "admin/grouped_orders/unfinished_refunds.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": _("À rembourser"),
+                "refunds": refunds.order_by("requested_at", "pk"),
+                "total": sum(refund.amount for refund in refunds),
+                "may_change": self.admin_site.get_model_admin(GroupedOrder).has_change_permission(request),
+            },
+        )
 
 
 @admin.register(Mail)

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from collectivities.models import User
 from grouped_orders import mails, payments
+from grouped_orders.checkout.locking import hold
 from grouped_orders.lifecycle import NotAllowed, write_down
-from grouped_orders.models import Capture, Refund
+from grouped_orders.models import Capture, Refund, SubOrder
 from grouped_orders.payments.base import Money, RefundInfo, Refused, Unknown
 from grouped_orders.statuses import CaptureStatus, PaymentMethod, RefundSource, RefundState
 
@@ -125,7 +126,7 @@ def _record(refund: Refund, *, now: datetime, answer: RefundInfo | None = None, 
         refund.state, refund.next_try_at = RefundState.PENDING, now + _wait(refund.tries)
     else:
         refund.state, refund.next_try_at = RefundState.FAILED, None
-        refund.error = error or (answer.reason if answer else "")
+        refund.error = error or (answer.reason if answer else "") or "FAILED"
         _write_down(refund, _("Remboursement refusé par le prestataire"), now=now, reason=refund.error)
     refund.save(update_fields=["tries", "provider_id", "state", "next_try_at", "error", "done_at"])
     return refund
@@ -149,12 +150,14 @@ def _finish(refund: Refund, *, now: datetime, note: str = "", by: User | None = 
 
 
 def _hold_capture(pk: int) -> Capture:
+    """Lock a capture after its order and sub-order, as everywhere: what is left of it is decided by one at a time."""
+    hold(SubOrder.objects.get(payments__captures=pk))
     captures = Capture.objects.select_for_update(of=("self",)).select_related("payment__sub_order__grouped_order")
     return captures.get(pk=pk)
 
 
 def _hold(refund: Refund) -> Refund:
-    """Lock a refund as it is now, after its capture: what is left of that is decided by one at a time."""
+    """Lock a refund as it is now, after its capture."""
     capture = _hold_capture(refund.capture_id)
     fresh = Refund.objects.select_for_update(of=("self",)).get(pk=refund.pk)
     fresh.capture = capture

@@ -1,5 +1,7 @@
 """What the bookseller is asked before he decides. These forms validate and call nothing."""
 
+import re
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -7,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from grouped_orders.models import Capture, Payment, Refund
 from grouped_orders.statuses import HandMethod, MoneyBack, PaymentMethod
+from grouped_orders.templatetags.shop import euros
 from librisoft_bridge.models import ShopOrder
 
 
@@ -68,6 +71,43 @@ class CancelSubOrderForm(MoneyBackForm):
             self.offer(online=all(capture.method != PaymentMethod.BY_HAND for capture in kept), nothing=True)
         else:
             del self.fields["refund"], self.fields["note"]
+
+
+class RefundForm(MoneyBackForm):
+    """« Rembourser » : how much of what is left, by which way and why."""
+
+    amount = forms.CharField(
+        label=_("Montant à rembourser"),
+        max_length=20,
+        error_messages={"required": _("Saisissez le montant à rembourser.")},
+        widget=forms.TextInput(attrs={"class": "vTextField", "inputmode": "decimal", "autocomplete": "off"}),
+    )
+    # What was left when the page was shown: a second click finds another sum.
+    left = forms.DecimalField(widget=forms.HiddenInput)
+
+    field_order = ["amount", "refund", "note", "reason", "left"]
+
+    def __init__(self, *args: Any, capture: Capture, **kwargs: Any) -> None:
+        self.most = capture.refundable
+        super().__init__(*args, initial={"left": self.most}, **kwargs)
+        self.fields["amount"].help_text = _("En euros, %(left)s au plus.") % {"left": euros(self.most)}
+        self.offer(online=capture.method != PaymentMethod.BY_HAND, nothing=False)
+
+    def clean_amount(self) -> Decimal:
+        """Exact to the cent, from « 5,00 € » or 5.00."""
+        typed = "".join(self.cleaned_data["amount"].split()).removesuffix("€").replace(",", ".")
+        if re.fullmatch(r"-\d+(\.\d*)?", typed):
+            raise forms.ValidationError(_("Un montant négatif ne se rembourse pas : saisissez un montant en euros."))
+        if not re.fullmatch(r"\d{1,8}(\.\d{0,2})?", typed):
+            raise forms.ValidationError(_("Saisissez un montant en euros, au centime près : par exemple 5,00 €."))
+        amount = Decimal(typed)
+        if amount == 0:
+            raise forms.ValidationError(_("Le montant doit être supérieur à zéro."))
+        if amount > self.most:
+            raise forms.ValidationError(
+                _("C’est plus que ce qui reste à rembourser : %(left)s.") % {"left": euros(self.most)}
+            )
+        return amount
 
 
 class LibrisoftByHandForm(ReasonForm):

@@ -10,7 +10,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q, Sum
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -169,8 +169,7 @@ class Capture(models.Model):
     @property
     def refundable(self) -> Decimal:
         """What has not been given back yet, nor asked to be. Euros."""
-        given: Decimal | None = self.refunds.exclude(state=RefundState.FAILED).aggregate(total=Sum("amount"))["total"]
-        return self.amount - (given or Decimal("0.00"))
+        return self.amount - sum(refund.amount for refund in self.refunds.all() if refund.state != RefundState.FAILED)
 
 
 class RefundQuerySet(models.QuerySet["Refund"]):

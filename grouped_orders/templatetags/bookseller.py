@@ -4,7 +4,10 @@ from django import template
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
+from grouped_orders.payments.refusals import refusal
+
 register = template.Library()
+register.filter("refusal", refusal)
 
 
 @register.filter

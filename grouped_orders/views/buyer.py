@@ -108,7 +108,10 @@ def sub_order(request: HttpRequest, secret: str) -> HttpResponse:
         "may_pay": _may_pay(found, now),
         "refusal": lifecycle.subscription_refusal(found.grouped_order, now),
         "refunds": [
-            refund for payment in found.payments.all() for c in payment.captures.all() for refund in c.refunds.all()
+            refund
+            for payment in found.payments.all()
+            for capture in payment.captures.all()
+            for refund in capture.refunds.filter(replaced_by=None)
         ],
         "now": now,
     }

@@ -55,6 +55,8 @@ def addresses() -> list[str]:
         *(f"{orders}{order.pk}/change/" for order in (still_open, refused, ready, closed, cancelled)),
         *(f"{orders}{still_open.pk}/sub-orders/{one.pk}/cancel/" for one in (received, awaited)),
         f"{orders}{still_open.pk}/sub-orders/{awaited.pk}/pay/",
+        f"{orders}{still_open.pk}/sub-orders/{received.pk}/refund/",
+        "grouped_orders/unfinishedrefund/",
         f"{orders}{still_open.pk}/cancel/",
         f"{orders}{ready.pk}/close/",
         f"{orders}{ready.pk}/librisoft/by-hand/",

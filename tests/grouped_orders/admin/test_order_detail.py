@@ -131,7 +131,7 @@ def test_page_lists_the_sub_orders_and_adds_them_up(client: Client, bookseller: 
         [
             *(str(louise.pk), "Grandville", "Louise", "louise@free.example", "1"),
             "Payée Réglé à la librairie : Encaissé (Chèque, 0419, Odile Hotton)",
-            *("6,40 €", f"Annuler n° {louise.pk}"),
+            *("6,40 €", f"Annuler n° {louise.pk} Rembourser n° {louise.pk}"),
         ],
         [
             *(str(noe.pk), "Guidoni", "Noé", "n@g.example", "2", "En attente de paiement", "12,80 €"),
@@ -314,7 +314,7 @@ def test_page_costs_the_same_for_one_sub_order_or_many(
             )
             paid(order)
             SubOrderFactory(grouped_order=order)
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(14):
             client.get(url(order))
 
 
