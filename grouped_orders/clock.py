@@ -51,6 +51,22 @@ def tell_failed_transmissions() -> None:
 
 
 @shared_task
+def remind_unpaid() -> None:
+    """Remind the buyers whose order waits for its payment, once each, while it can still be paid."""
+    now = timezone.now()
+    for sub_order in checkout.to_remind(now)[:BATCH]:
+        checkout.remind(sub_order, now=now)
+
+
+@shared_task
+def cancel_unpaid() -> None:
+    """Cancel by rule what is still unpaid long after the deadline."""
+    now = timezone.now()
+    for sub_order in checkout.to_cancel(now)[:BATCH]:
+        checkout.cancel_unpaid(sub_order, now=now)
+
+
+@shared_task
 def check_ledger() -> None:
     """Prove that verdicts, rows and totals agree. What does not is logged, and told to the bookshop once a day."""
     if lines := list(ledger.differences()):

@@ -49,8 +49,21 @@ def order_available(order: GroupedOrder) -> None:
     )
 
 
+def sub_order_reminder(sub_order: SubOrder) -> None:
+    """To a buyer who subscribed and has not paid, once: the link to his own page, and until when it can be paid."""
+    order = sub_order.grouped_order
+    _send(
+        "sub_order_reminder",
+        f"sub_order_reminder:{sub_order.pk}",
+        to=sub_order.email,
+        order=order,
+        sub_order=sub_order,
+        initiated_by=_initiated_by(order),
+    )
+
+
 def sub_order_cancelled(sub_order: SubOrder, *, refunded: bool) -> None:
-    """To the buyer: this order is cancelled, and what becomes of the money."""
+    """To the buyer: this order is cancelled, by whose decision or by rule, and what becomes of the money."""
     _send(
         "sub_order_cancelled",
         f"sub_order_cancelled:{sub_order.pk}",
@@ -58,6 +71,7 @@ def sub_order_cancelled(sub_order: SubOrder, *, refunded: bool) -> None:
         order=sub_order.grouped_order,
         sub_order=sub_order,
         refunded=refunded,
+        by_rule=sub_order.journal.filter(to_status=SubOrderStatus.CANCELLED, actor=None).exists(),
         payment=sub_order.payments.received().first(),
         initiated_by=_initiated_by(sub_order.grouped_order),
     )

@@ -158,6 +158,9 @@ STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
 STRIPE_API_URL = env.str("STRIPE_API_URL", default="https://api.stripe.com").rstrip("/")
 STRIPE_PAGE_ORIGIN = env.str("STRIPE_PAGE_ORIGIN", default="https://checkout.stripe.com").rstrip("/")
 
+# What is still unpaid this many hours after the deadline is cancelled by rule; 0 leaves it to the bookseller.
+UNPAID_CANCEL_AFTER_HOURS = env.int("UNPAID_CANCEL_AFTER_HOURS", default=48)
+
 # LIBRISOFT ------------------------------------------------------------------------------------
 
 LIBRISOFT_URL = env.str("LIBRISOFT_URL", default="").rstrip("/")
@@ -238,6 +241,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "grouped_orders.clock.send_refunds",
         "schedule": 30.0,
         "options": {"expires": 30},
+    },
+    "remind the unpaid": {
+        "task": "grouped_orders.clock.remind_unpaid",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
+    "cancel the unpaid": {
+        "task": "grouped_orders.clock.cancel_unpaid",
+        "schedule": 600.0,
+        "options": {"expires": 600},
     },
     "check the ledger": {
         "task": "grouped_orders.clock.check_ledger",

@@ -16,20 +16,25 @@ from grouped_orders.checkout.hearing import hear
 from grouped_orders.checkout.refunding import note_refunded_by_hand, request_refund, retry_refund, send_refund
 from grouped_orders.checkout.settling import settle
 from grouped_orders.checkout.starting import AlreadyPaid, abandon, start
+from grouped_orders.checkout.unpaid import cancel_unpaid, remind, to_cancel, to_remind
 
 __all__ = [
     "AlreadyPaid",
     "abandon",
     "cancel_order",
     "cancel_sub_order",
+    "cancel_unpaid",
     "hear",
     "note_refunded_by_hand",
     "record_by_hand",
     "refund_part",
     "refundable_captures",
+    "remind",
     "request_refund",
     "retry_refund",
     "send_refund",
     "settle",
     "start",
+    "to_cancel",
+    "to_remind",
 ]
