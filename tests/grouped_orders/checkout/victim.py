@@ -1,0 +1,45 @@
+"""Processes of the shop, for a test to kill: `python -m tests.grouped_orders.checkout.victim`, which loads Django once.
+
+Each line of its input, {"what": "pay" | "settle" | "clock", "sub_order": pk, "settings": {…}}, makes one process that
+is the web process or the worker at work on that sub-order; its pid is the answer.
+"""
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+import django
+from django.conf import settings
+
+django.setup()
+
+from django.utils import timezone  # noqa: E402 - Django must be ready before its models are imported
+
+from grouped_orders import checkout, clock  # noqa: E402
+from grouped_orders.models import SubOrder  # noqa: E402
+from grouped_orders.statuses import PaymentMethod  # noqa: E402
+
+
+def work(order: dict[str, Any]) -> None:
+    for name, value in order["settings"].items():
+        setattr(settings, name, value)
+    sub_order = SubOrder.objects.get(pk=order["sub_order"])
+    match order["what"]:
+        case "pay":
+            checkout.start(sub_order, method=PaymentMethod.PAYPAL, terms=None, now=timezone.now())
+        case "settle":
+            checkout.settle(sub_order.payments.get(), now=timezone.now())
+        case "clock":
+            clock.settle_payments()
+
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead leave no trace: whoever looks for them knows
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        work(json.loads(line))
+        os._exit(0)
+    sys.stdout.write(f"{pid}\n")
+    sys.stdout.flush()
