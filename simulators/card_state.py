@@ -125,12 +125,23 @@ class Book:
         return shown
 
     def listed(self, things: list[Json], url: str) -> Response:
+        """One page of things, newest first: `limit`, `starting_after`, `created[gte]`, `[lt]` and `expand[]=data.…`."""
         limit = request.args.get("limit", 10, int)
+        if not 1 <= limit <= 100:
+            raise Problem("Invalid integer: must be between 1 and 100", param="limit")
+        since, until = request.args.get("created[gte]", 0, int), request.args.get("created[lt]", 2**62, int)
+        things = [thing for thing in things if since <= thing["created"] < until]
+        if after := request.args.get("starting_after"):
+            ids = [thing["id"] for thing in things]
+            if after not in ids:
+                raise Problem(f"No such object: '{after}'", code="resource_missing", param="starting_after")
+            things = things[ids.index(after) + 1 :]
+        expand = [path.removeprefix("data.") for path in expansions()]
         return jsonify(
             object="list",
             url=url,
             has_more=len(things) > limit,
-            data=[self.shown(thing) for thing in things[:limit]],
+            data=[self.shown(thing, expand) for thing in things[:limit]],
         )
 
     def move_money(self, kind: str, source: Json, reference: str) -> str:

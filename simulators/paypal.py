@@ -12,6 +12,7 @@ It answers what PayPal's OpenAPI allows and nothing else. Besides the faults of 
     capture_refused     the capture is refused for good
     capture_twice       the money is taken twice
     refund_pending, refund_failed, refund_refused
+    report_late         the report of transactions ends `seconds` ago (12 hours)
 
     POST /_sim/captures/<id>        {"status": "COMPLETED" | "DECLINED"}    what PayPal decides later
     POST /_sim/captures/<id>/refund {"amount": "6.40"}                      a refund from the dashboard

@@ -1,8 +1,7 @@
 """PayPal's Payments v2: captures, refunds and the report of transactions."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from flask import Response, jsonify, request
 
@@ -137,39 +136,53 @@ class Captures:
             return jsonify(row["refund"])
 
     def _transactions(self) -> Response:
-        """Money that moved between `start_date` and `end_date` (31 days at most)."""
+        """Money that moved between `start_date` and `end_date` (31 days at most), oldest first, page by page."""
         try:
             start, end = (datetime.fromisoformat(request.args[name]) for name in ("start_date", "end_date"))
+            size, page = (int(request.args.get(name, default)) for name, default in (("page_size", 100), ("page", 1)))
         except (KeyError, ValueError):
             raise Problem(400, "INVALID_PARAMETER_SYNTAX") from None
-        if (end - start).days > 31:
+        if end - start > timedelta(days=31) or not 1 <= size <= 500 or page < 1:
             raise Problem(400, "INVALID_PARAMETER_VALUE")
         with self._stage.lock:
             entries = [e for e in self._stage.state["ledger"] if start <= datetime.fromisoformat(e["at"]) <= end]
+            details = [{"transaction_info": self._transaction(e)} for e in entries[(page - 1) * size : page * size]]
+            refreshed = iso(self._stage.now() - self._late())
         return jsonify(
             account_number=self._book.merchant_id,
-            transaction_details=[{"transaction_info": _transaction(entry)} for entry in entries],
+            **({"transaction_details": details} if details else {}),
             start_date=request.args["start_date"],
             end_date=request.args["end_date"],
-            page=1,
+            last_refreshed_datetime=refreshed,
+            page=page,
             total_items=len(entries),
-            total_pages=1,
-            links=[],
+            total_pages=-(-len(entries) // size),
+            links=[{"href": request.url, "rel": "self", "method": "GET"}],
         )
 
+    def _late(self) -> float:
+        fault = self._stage.strikes("report_late")
+        return float(fault.get("seconds", 12 * 3600)) if fault else 0
 
-def _transaction(entry: Json) -> dict[str, Any]:
-    refund = entry["kind"] == "refund"
-    return {
-        "transaction_id": entry["id"],
-        # T0006: a payment through PayPal's checkout; T1107: a refund the merchant made.
-        "transaction_event_code": "T1107" if refund else "T0006",
-        "transaction_initiation_date": entry["at"],
-        "transaction_updated_date": entry["at"],
-        "transaction_amount": {
-            "currency_code": entry["currency"],
-            "value": f"-{entry['amount']}" if refund else entry["amount"],
-        },
-        "transaction_status": "S",
-        "custom_field": entry["reference"],
-    }
+    def _transaction(self, entry: Json) -> Json:
+        refund = entry["kind"] == "refund"
+        line = {
+            "transaction_id": entry["id"],
+            # T0006: a payment through PayPal's checkout; T1107: a refund the merchant made.
+            "transaction_event_code": "T1107" if refund else "T0006",
+            "transaction_initiation_date": entry["at"],
+            "transaction_updated_date": entry["at"],
+            "transaction_amount": {
+                "currency_code": entry["currency"],
+                "value": f"-{entry['amount']}" if refund else entry["amount"],
+            },
+            "transaction_status": "S",
+        }
+        if entry["reference"]:
+            line["custom_field"] = entry["reference"]
+        if refund:
+            line |= {
+                "paypal_reference_id": self._stage.state["refunds"][entry["id"]]["capture"],
+                "paypal_reference_id_type": "TXN",
+            }
+        return line

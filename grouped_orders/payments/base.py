@@ -4,7 +4,7 @@ A client knows no models. It raises two things only: `Refused`, a definite no, a
 can say whether the money moved.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -77,6 +77,23 @@ class RefundInfo:
 
 
 @dataclass(frozen=True)
+class Movement:
+    """Money that moved, from the provider's own list: what it calls a capture and a refund has the same id elsewhere.
+
+    other: money that came or went by neither (a dispute, a reversal, a refund that failed after all), its amount
+    below zero when it went; the amounts of captures and refunds are above zero. `our_id` is our own reference, when
+    the provider shows one; `of` is the capture that a refund or another movement is about.
+    """
+
+    id: str
+    kind: Literal["capture", "refund", "other"]
+    money: Money
+    at: datetime
+    our_id: str | None = None
+    of: str | None = None
+
+
+@dataclass(frozen=True)
 class Notice:
     """A webhook whose origin is proved. Its content is only a trigger: the truth is fetched again."""
 
@@ -138,4 +155,11 @@ class PaymentProvider(Protocol):
 
     def parse_webhook(self, headers: Mapping[str, str], raw: bytes) -> Notice:
         """Raises BadSignature, or Unknown when the proof itself cannot be had now."""
+        ...
+
+    def list_movements(self, since: datetime, until: datetime) -> Iterator[Movement]:
+        """All money that moved from `since` until before `until`, 31 days at most.
+
+        Raises Unknown, also when the list does not reach `until` yet.
+        """
         ...

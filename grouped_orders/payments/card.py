@@ -7,7 +7,7 @@ is refunded. A capture's id is that of Stripe's payment intent, which succeeds o
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import requests
 import stripe
-from stripe.params import RefundCreateParams
+from stripe.params import BalanceTransactionListParams, RefundCreateParams
 from stripe.params.checkout import SessionCreateParams
 
 from grouped_orders.payments.base import (
@@ -23,6 +23,7 @@ from grouped_orders.payments.base import (
     BadSignature,
     CaptureInfo,
     Money,
+    Movement,
     Notice,
     Redirect,
     RefundInfo,
@@ -51,6 +52,20 @@ _REFUNDS = {
     "failed": "FAILED",
     "canceled": "FAILED",
 }
+
+# What Stripe calls the movements of its balance: « payment » is Bancontact's word for « charge ». Payouts, fees and
+# the like are not ours to judge.
+_MOVEMENTS = {
+    "charge": "capture",
+    "payment": "capture",
+    "refund": "refund",
+    "payment_refund": "refund",
+    "adjustment": "other",
+    "refund_failure": "other",
+    "payment_failure_refund": "other",
+    "payment_reversal": "other",
+}
+PAGE_SIZE = 100
 
 # The library would send the machine's name and write an identifier in the home directory.
 stripe.enable_telemetry = False
@@ -175,6 +190,29 @@ class Card:
             raise BadSignature("not Stripe’s") from error
         return _ask(lambda: _notice(json.loads(raw)))
 
+    def list_movements(self, since: datetime, until: datetime) -> Iterator[Movement]:
+        """From the balance's own lines: what a session, a refund or a dispute really moved."""
+        params: BalanceTransactionListParams = {
+            "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
+            "limit": PAGE_SIZE,
+            "expand": ["data.source"],
+        }
+        after: str | None = ""
+        while after is not None:
+            if after:
+                params["starting_after"] = after
+            try:
+                movements, after = _ask(lambda: self._page(params))
+            except Refused as refusal:
+                raise Unknown(refusal.code) from refusal
+            yield from movements
+
+    def _page(self, params: BalanceTransactionListParams) -> tuple[list[Movement], str | None]:
+        """One page of the balance, and after which line the next one begins, if there is one."""
+        lines = self._stripe.v1.balance_transactions.list(params)
+        movements = [_movement(line) for line in lines.data if line.type in _MOVEMENTS]
+        return movements, lines.data[-1].id if lines.has_more else None
+
 
 def _ask(call: Callable[[], T]) -> T:
     """Only a clear refusal is a refusal: whatever else the library throws, the outcome is not known.
@@ -283,3 +321,20 @@ def _notice(event: dict[str, Any]) -> Notice:
         ref=thing["id"] if session else None,
         our_id=(thing.get("metadata") or {}).get("payment"),
     )
+
+
+def _movement(line: stripe.BalanceTransaction) -> Movement:
+    kind, source = _MOVEMENTS[line.type], line.source
+    at = datetime.fromtimestamp(line.created, UTC)
+    if source is None or isinstance(source, str):
+        raise Unknown("a movement of money was shown without what it is for")
+    # In the currency the payer saw, not in that of the shop's balance.
+    about: dict[str, Any] = source.to_dict()
+    metadata, intent = about.get("metadata") or {}, about.get("payment_intent")
+    if kind == "other":
+        return Movement(line.id, "other", _money(line.amount, line.currency), at, of=intent)
+    if kind == "refund":
+        refund = _money(about["amount"], about["currency"])
+        return Movement(about["id"], "refund", refund, at, our_id=metadata.get("refund"), of=intent)
+    capture = _money(about["amount"], about["currency"])
+    return Movement(intent or about["id"], "capture", capture, at, our_id=metadata.get("payment"))

@@ -10,7 +10,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -18,11 +19,13 @@ from typing import Any
 import paypalrestsdk
 import requests
 
+from grouped_orders.payments import paypal_report
 from grouped_orders.payments.base import (
     Attempt,
     BadSignature,
     CaptureInfo,
     Money,
+    Movement,
     Notice,
     Redirect,
     RefundInfo,
@@ -315,6 +318,9 @@ class PayPal:
         if answer.get("verification_status") != "SUCCESS":
             raise Unknown("PayPal did not say whether the message is its own")
         return _notice(event)
+
+    def list_movements(self, since: datetime, until: datetime) -> Iterator[Movement]:
+        return paypal_report.movements(self._api.call, since, until)
 
 
 def _written(money: Money) -> Json:
