@@ -46,21 +46,13 @@ class StatusChangeInline(ReadOnly, admin.TabularInline):
 
 @admin.register(ShopOrder)
 class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = [
-        "id",
-        "group_order_number",
-        "librisoft_number",
-        "customer_name",
-        "sending",
-        "remote_label",
-        "ordered_at",
-    ]
+    list_display = ["number", "group_order_number", "librisoft_number", "customer_name", "sending", "remote_label"]
     list_filter = ["transmission"]
     search_fields = ["=id", "=group_order_number", "=librisoft_number", "customer_name", "=lines__ean13"]
     search_help_text = _("N° de commande classique, groupée ou LIBRISOFT, client, EAN")
     fieldsets = [
-        (None, {"fields": ["id", "group_order_number", "librisoft_number", "second_number", "ordered_at"]}),
-        (_("Envoi"), {"fields": ["sending", "attempts", "next_try_at", "sent_at", "in_doubt", "message_id"]}),
+        (None, {"fields": ["number", "group_order_number", "librisoft_number", "second_number", "ordered_at"]}),
+        (_("Envoi"), {"fields": ["sending", "attempts", "sent_at", "message_id"]}),
         (
             _("Statut LIBRISOFT"),
             {"fields": ["status", "received", "expected_date", "remote_updated_at", "set_by_hand_at"]},
@@ -85,6 +77,10 @@ class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
     ]
     inlines = [LineInline, StatusChangeInline]
     actions = ["send_again"]
+
+    @admin.display(description=_("commande classique n°"), ordering="pk")
+    def number(self, shop_order: ShopOrder) -> int:
+        return shop_order.pk
 
     @admin.display(description=_("envoi"))
     def sending(self, shop_order: ShopOrder) -> str:

@@ -133,9 +133,9 @@ class ShopOrder(models.Model):
             case Transmission.SENT:
                 return _now("Envoyée vers LIBRISOFT")
             case Transmission.REFUSED:
-                return _now("Refusée par LIBRISOFT : %(reason)s") % {"reason": self.error}
+                return _now("Refusée par LIBRISOFT\u00a0: %(reason)s") % {"reason": self.error}
             case Transmission.FAILED:
-                return _now("L’envoi vers LIBRISOFT a échoué : %(reason)s") % {"reason": self.error}
+                return _now("L’envoi vers LIBRISOFT a échoué\u00a0: %(reason)s") % {"reason": self.error}
             case Transmission.WITHDRAWN:
                 return self._withdrawn_label()
             case _waiting if self.error and self.next_try_at > timezone.now():
@@ -147,10 +147,12 @@ class ShopOrder(models.Model):
 
     def _withdrawn_label(self) -> str:
         if self.librisoft_number:
-            said = _now("Annulée ici, mais LIBRISOFT l’a reçue sous le n° %(number)s : annulez-la aussi dans LIBRISOFT")
+            said = _now(
+                "Annulée ici, mais LIBRISOFT l’a reçue sous le n° %(number)s\u00a0: annulez-la aussi dans LIBRISOFT"
+            )
             return said % {"number": self.librisoft_number}
         if self.in_doubt:
-            return _now("Retirée pendant l’envoi : vérifiez que LIBRISOFT ne l’a pas reçue")
+            return _now("Retirée pendant l’envoi\u00a0: vérifiez que LIBRISOFT ne l’a pas reçue")
         return _now("Retirée avant l’envoi vers LIBRISOFT")
 
     @property

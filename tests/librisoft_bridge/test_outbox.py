@@ -100,7 +100,7 @@ def test_withdraw_after_a_doubtful_try_sends_no_more_and_is_not_sure(librisoft_s
     assert not outbox.withdraw(order)
     order = transmission.transmit(order, now=NOW + timedelta(days=1))
     assert (order.transmission_label, librisoft_simulator.orders()) == (
-        "Retirée pendant l’envoi : vérifiez que LIBRISOFT ne l’a pas reçue",
+        "Retirée pendant l’envoi\u00a0: vérifiez que LIBRISOFT ne l’a pas reçue",
         [],
     )
 

@@ -146,7 +146,9 @@ def test_waits_double_up_to_an_hour_and_the_last_try_fails_aloud(librisoft_simul
         waits.append((order.next_try_at - now).total_seconds())
         now = order.next_try_at
     assert (order.transmission, order.attempts, order.needs_attention) == (Transmission.FAILED, 10, True)
-    assert order.transmission_label == ("L’envoi vers LIBRISOFT a échoué : LIBRISOFT n’est pas disponible (HTTP 503).")
+    assert order.transmission_label == (
+        "L’envoi vers LIBRISOFT a échoué\u00a0: LIBRISOFT n’est pas disponible (HTTP 503)."
+    )
     assert list(ShopOrder.objects.in_trouble()) == [order]
     for nth, wait in enumerate(waits[:-1]):
         assert min(30 * 2**nth, 3600) / 2 <= wait <= min(45 * 2**nth, 3600)
@@ -172,7 +174,7 @@ def test_refusal_stops_and_is_shown_then_can_be_sent_again(librisoft_simulator: 
     order = transmission.transmit(hand_over(), now=NOW)
     assert (order.transmission, order.transmission_label, order.needs_attention, order.in_doubt) == (
         Transmission.REFUSED,
-        "Refusée par LIBRISOFT : EAN inconnu",
+        "Refusée par LIBRISOFT\u00a0: EAN inconnu",
         True,
         False,
     )
@@ -281,7 +283,7 @@ def test_a_try_that_kills_its_worker_counts_and_comes_to_an_end(librisoft_simula
     order = transmission.transmit(order, now=NOW)
     assert (order.transmission, order.transmission_label, librisoft_simulator.asked()) == (
         Transmission.FAILED,
-        "L’envoi vers LIBRISOFT a échoué : L’envoi s’est interrompu à chaque essai.",
+        "L’envoi vers LIBRISOFT a échoué\u00a0: L’envoi s’est interrompu à chaque essai.",
         [],
     )
 
@@ -349,5 +351,5 @@ def test_an_order_withdrawn_meanwhile_that_arrives_all_the_same_is_an_alarm(
         True,
     )
     assert order.transmission_label == (
-        "Annulée ici, mais LIBRISOFT l’a reçue sous le n° 6765 : annulez-la aussi dans LIBRISOFT"
+        "Annulée ici, mais LIBRISOFT l’a sous le n° 6765\u00a0: annulez-la aussi dans LIBRISOFT"
     )
