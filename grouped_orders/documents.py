@@ -6,6 +6,9 @@ from django.template.loader import render_to_string
 
 from grouped_orders.models import GroupedOrder, SubOrder
 
+# Letters that Unicode does not take apart, and a reader looks for under the plain one.
+_READ_AS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ı": "i"})
+
 
 def sub_order_list(order: GroupedOrder) -> bytes:
     """The list of sub-orders with their totals, to hand the books out (specification, « Suivi »).
@@ -24,9 +27,9 @@ def _by_name(sub_order: SubOrder) -> tuple[str, str, int]:
 
 
 def _plain(name: str) -> str:
-    """Without accents or capitals: Élodie stands between Dupont and Faure."""
-    decomposed = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    """Its letters alone: Élodie stands between Dupont and Faure, d’Ursel and D'Ursel together, Œuvrard at O."""
+    decomposed = unicodedata.normalize("NFKD", name.casefold().translate(_READ_AS))
+    return "".join(char for char in decomposed if char.isalnum())
 
 
 def _pdf(template: str, context: dict[str, object]) -> bytes:
