@@ -5,13 +5,15 @@ import re
 from stdnum import ean, isbn
 from stdnum.exceptions import ValidationError
 
-_TYPED = re.compile(r"[\d\s.\-‐‑–—−]{9,30}[\dXx\s.\-‐‑–—−]?")
-_NOT_DIGITS = re.compile(r"[^0-9Xx]")
+# « ISBN 978-2-36221-041-9 », « 2 07 036002 4 »: any dash, any space, the words people copy along.
+_TYPED = re.compile(r"(?:(?:isbn|ean|gtin)(?:-?1[03])?\s*:?\s*)?([0-9][0-9\s.\-‐‑–—−]*[0-9X])", re.IGNORECASE)
+_NOT_DIGITS = re.compile(r"[^0-9X]")
 
 
-def looks_like_one(text: str) -> bool:
-    """Whether this is a number and not a title: ten or thirteen digits, whatever stands between them."""
-    return bool(_TYPED.fullmatch(text.strip())) and len(_NOT_DIGITS.sub("", text)) in (10, 13)
+def typed_number(text: str) -> str:
+    """The digits of what is a number and nothing else, whatever stands between them; "" for any other text."""
+    typed = _TYPED.fullmatch(text.strip()[:60])
+    return _NOT_DIGITS.sub("", typed[1].upper()) if typed else ""
 
 
 def to_ean13(text: str) -> str:
@@ -19,12 +21,12 @@ def to_ean13(text: str) -> str:
 
     A shop also sells what is no book: any valid EAN-13 is taken, not only those of 978 and 979.
     """
-    compact = _NOT_DIGITS.sub("", text).upper()
+    number = typed_number(text)
     try:
-        if len(compact) == 10:
-            return str(isbn.to_isbn13(isbn.validate(compact)))
-        if len(compact) == 13:
-            return str(ean.validate(compact))
+        if len(number) == 10:
+            return str(isbn.to_isbn13(isbn.validate(number)))
+        if len(number) == 13:
+            return str(ean.validate(number))
     except ValidationError:
         pass
     return ""

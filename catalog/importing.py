@@ -1,18 +1,15 @@
 """Records into books: new, changed, unchanged or withdrawn, by EAN. Run again, it ends in the same state."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field
 
 from django.db import transaction
 
 from catalog.models import Book
-from catalog.onix import Record, Reject
+from catalog.onix import FACTS, NotOnix, Record, Reject
 
 BATCH = 500
-# What a record says of itself and not of the book.
-_NOT_COLUMNS = ("ean13", "gone", "reference", "sent")
-_DERIVED = ("search_text", "title_key")
+_WRITTEN = [*FACTS, "withdrawn", "record_reference", "message_sent", "search_text", "title_key"]
 
 
 @dataclass
@@ -26,70 +23,88 @@ class Summary:
     rejects: list[Reject] = field(default_factory=list)
 
     @property
-    def taken(self) -> int:
-        return self.new + self.changed + self.unchanged + self.withdrawn
+    def read(self) -> int:
+        return self.new + self.changed + self.unchanged + self.withdrawn + len(self.rejects)
 
 
-def take_in(records: Iterable[Record | Reject]) -> Iterator[Summary]:
-    """Take records in, batch by batch, each committed; yield the summary so far after each.
+def take_in(records: Iterable[Record | Reject], summary: Summary) -> Iterator[Summary]:
+    """Take records in, batch by batch, each committed; add to the summary and yield it after each.
 
     A bad record is left out with its reason, never the file. A message older than what is known of a book is left
     aside. A book that is withdrawn (notification 05) stays, for orders may hold it.
     """
-    summary = Summary()
-    source = iter(records)
-    while batch := list(islice(source, BATCH)):
-        summary.rejects += [record for record in batch if isinstance(record, Reject)]
-        # The last word of a message on a book is the one that counts.
-        usable = [record for record in batch if isinstance(record, Record)]
-        last = {record.ean13: record for record in usable}
-        summary.unchanged += len(usable) - len(last)
-        _take_in_batch(last, summary)
+    for batch in _batches(records, summary):
+        _take_in_batch(batch, summary)
         yield summary
+
+
+def _batches(records: Iterable[Record | Reject], summary: Summary) -> Iterator[dict[str, Record]]:
+    """By EAN, one record of each: a second one of the same book begins the next batch, so that both count."""
+    batch: dict[str, Record] = {}
+    broken = None
+    try:
+        for record in records:
+            if isinstance(record, Reject):
+                summary.rejects.append(record)
+                continue
+            if record.ean13 in batch or len(batch) == BATCH:
+                yield batch
+                batch = {}
+            batch[record.ean13] = record
+    except NotOnix as error:
+        broken = error
+    yield batch
+    if broken:  # only now: what it said before it broke off is taken in
+        raise broken
 
 
 @transaction.atomic
 def _take_in_batch(records: dict[str, Record], summary: Summary) -> None:
-    known = {book.ean13: book for book in Book.objects.select_for_update().filter(ean13__in=records)}
-    new, changed = [], []
-    for ean13, record in records.items():
+    # In one order everywhere, so that two imports at once wait for each other and never in a circle.
+    kept = Book.objects.select_for_update(no_key=True).defer("search_vector").order_by("ean13")
+    known = {book.ean13: book for book in kept.filter(ean13__in=records)}
+    written, dated = [], []
+    for ean13, record in sorted(records.items()):
         book = known.get(ean13)
-        if record.gone:
+        if book and record.sent and book.message_sent and record.sent < book.message_sent:
+            summary.unchanged += 1
+        elif record.gone:
             if book is None or book.withdrawn:
                 summary.unchanged += 1
             else:
                 book.withdrawn, book.message_sent = True, record.sent or book.message_sent
-                changed.append(book)
+                written.append(book)
                 summary.withdrawn += 1
         elif book is None:
-            new.append(_write(Book(ean13=ean13), record))
-        elif record.sent and record.sent < book.message_sent:
-            summary.unchanged += 1
-        elif _differs(book, record):
-            changed.append(_write(book, record))
+            if record.only is not None:
+                reason = "Mise à jour partielle d’un ouvrage qui n’est pas au catalogue."
+                summary.rejects.append(Reject(record.line, record.reference, reason))
+            else:
+                written.append(_write(Book(ean13=ean13), record))
+                summary.new += 1
+        elif book.withdrawn or any(getattr(book, name) != getattr(record, name) for name in _told(record)):
+            written.append(_write(book, record))
             summary.changed += 1
         else:
             summary.unchanged += 1
-    summary.new += len(new)
-    Book.objects.bulk_create(new)
-    if changed:
-        columns = [*_columns(), "withdrawn", "record_reference", "message_sent", *_DERIVED]
-        Book.objects.bulk_update(changed, columns)
+            if record.sent and record.sent != book.message_sent:
+                book.message_sent = record.sent
+                dated.append(book)
+    Book.objects.bulk_create(written, update_conflicts=True, unique_fields=["ean13"], update_fields=_WRITTEN)
+    # Nothing new but the date: what comes later and was sent before is older than this.
+    for sent in {book.message_sent for book in dated}:
+        same = [book.pk for book in dated if book.message_sent == sent]
+        Book.objects.filter(pk__in=same).update(message_sent=sent)
 
 
-def _columns() -> list[str]:
-    return [name for name in Record.__dataclass_fields__ if name not in _NOT_COLUMNS]
-
-
-def _differs(book: Book, record: Record) -> bool:
-    return book.withdrawn or any(getattr(book, name) != getattr(record, name) for name in _columns())
+def _told(record: Record) -> tuple[str, ...]:
+    return FACTS if record.only is None else record.only
 
 
 def _write(book: Book, record: Record) -> Book:
-    facts = asdict(record)
-    for name in _columns():
-        setattr(book, name, facts[name])
+    for name in _told(record):
+        setattr(book, name, getattr(record, name))
     book.withdrawn = False
-    book.record_reference, book.message_sent = record.reference, record.sent
+    book.record_reference, book.message_sent = record.reference, record.sent or book.message_sent
     book.describe_for_search()
     return book

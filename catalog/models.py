@@ -6,17 +6,23 @@ from typing import NamedTuple, Self
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorField, TrigramWordSimilarity
+from django.core.validators import FileExtensionValidator
 from django.db import OperationalError, connection, models, transaction
-from django.db.models import Case, F, IntegerField, Q, Value, When
+from django.db.models import Case, DecimalField, F, IntegerField, Q, Value, When
+from django.db.models.functions import Cast
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from catalog import codes
-from catalog.ean import looks_like_one, to_ean13
+from catalog.ean import to_ean13, typed_number
 from catalog.wording import normalise, title_key, tokens
 
 MOST = 100
+LONGEST = 200
+# Fewer digits are a title: « 1984 ».
+SHORTEST_NUMBER = 7
 # Below this many hits, spelling mistakes are forgiven too (catalogue.md: 0.5 finds two typos of three).
 FEW = 3
 SIMILAR_ENOUGH = 0.5
@@ -33,14 +39,18 @@ class BookQuerySet(models.QuerySet["Book"]):
     def search(self, text: str) -> Found:
         """What somebody may mean by these words: at most 100 books, none for fewer than two characters.
 
-        A valid EAN-13, ISBN-13 or ISBN-10, with or without dashes, goes straight to its book. Otherwise accents,
-        capitals, punctuation, word order and unfinished words do not matter, in title, authors, publisher and
-        collection; the exact title comes first, then what begins with it, then what can be ordered, then what is
-        recent. When little is found, spelling mistakes are forgiven.
+        A valid EAN-13, ISBN-13 or ISBN-10, with or without dashes, goes straight to its book; so does the beginning
+        of an EAN, from seven digits. Otherwise accents, capitals, punctuation, word order and unfinished words do
+        not matter, in title, subtitle, authors, publisher and collection; the exact title comes first, then what
+        begins with it, then what resembles most, what can be ordered, what is recent. When little is found, spelling
+        mistakes are forgiven.
         """
-        if looks_like_one(text):
-            return Found(list(self.filter(ean13=to_ean13(text))), approximate=False)
-        words = tokens(text[:200])
+        text = text[:LONGEST]
+        if (number := typed_number(text)) and len(number) >= SHORTEST_NUMBER:
+            ean13 = to_ean13(number)
+            books = list(self.filter(ean13=ean13)) if ean13 else []
+            return Found(books or list(self.filter(ean13__startswith=number).order_by("ean13")[:MOST]), False)
+        words = tokens(text)
         if len("".join(words)) < 2:
             return Found([], approximate=False)
         exact = self._ranked(self._with_words(words), text)
@@ -54,7 +64,7 @@ class BookQuerySet(models.QuerySet["Book"]):
                 near = [book for book in self._ranked(self._resembling(words), text) if book not in exact]
             except OperationalError:  # out of time: what was found exactly is the answer
                 near = []
-        return Found(exact + near, approximate=bool(near))
+        return Found((exact + near)[:MOST], approximate=bool(near))
 
     def _with_words(self, words: list[str]) -> Self:
         # Only [0-9a-z] is left in a word, so a raw query is safe; each one may be unfinished.
@@ -62,14 +72,14 @@ class BookQuerySet(models.QuerySet["Book"]):
         return self.filter(search_vector=query)
 
     def _resembling(self, words: list[str]) -> Self:
-        found = self
-        for word in words:
-            if len(word) >= 3:
-                found = found.filter(search_text__trigram_word_similar=word)
-        return found if any(len(word) >= 3 for word in words) else self.none()
+        long_enough = [word for word in words if len(word) >= 3]
+        found = self if long_enough else self.none()
+        for word in long_enough:
+            found = found.filter(search_text__trigram_word_similar=word)
+        return found
 
     def _ranked(self, found: Self, text: str) -> list["Book"]:
-        key = title_key(text)
+        key, sellable = title_key(text), Book.sellable(timezone.localdate())
         ranked = found.annotate(
             rank=Case(
                 When(title_key=key, then=Value(0)),
@@ -77,9 +87,12 @@ class BookQuerySet(models.QuerySet["Book"]):
                 default=Value(2),
                 output_field=IntegerField(),
             ),
-            likeness=TrigramWordSimilarity(normalise(text), "search_text"),
-            unsold=Case(When(Book.sellable(), then=Value(0)), default=Value(1), output_field=IntegerField()),
-        ).order_by("rank", "unsold", "-likeness", F("publication_date").desc(nulls_last=True), "pk")
+            # To a tenth: what resembles about as much is told apart by what can be ordered.
+            likeness=Cast(
+                TrigramWordSimilarity(normalise(text), "search_text"), DecimalField(max_digits=2, decimal_places=1)
+            ),
+            unsold=Case(When(sellable, then=Value(0)), default=Value(1), output_field=IntegerField()),
+        ).order_by("rank", "-likeness", "unsold", F("publication_date").desc(nulls_last=True), "pk")
         with transaction.atomic():
             return list(ranked[:MOST])
 
@@ -115,17 +128,23 @@ class Book(models.Model):
     price = models.DecimalField(_("prix unitaire (TTC)"), max_digits=8, decimal_places=2, null=True, blank=True)
     vat_rate = models.DecimalField(_("taux de TVA (%)"), max_digits=4, decimal_places=2, default=Decimal("6.00"))
     availability = models.CharField(
-        _("disponibilité"), max_length=2, default="20", help_text=_("Code de la liste 65 d’EDItEUR.")
+        _("disponibilité"), max_length=2, choices=codes.AVAILABILITY, default="20", blank=True
     )
     embargo_until = models.DateField(_("pas de vente avant le"), null=True, blank=True)
     withdrawn = models.BooleanField(_("retiré du catalogue"), default=False)
     summary = models.TextField(_("résumé"), blank=True, help_text=_("HTML simple, nettoyé à l’import."))
-    cover = models.FileField(_("couverture"), upload_to="covers/", blank=True)
+    cover = models.FileField(
+        _("couverture"),
+        upload_to="covers/",
+        blank=True,
+        # Pictures only: a page or a drawing with a script in it would run as ours.
+        validators=[FileExtensionValidator(["jpg", "jpeg", "png", "webp"])],
+    )
     cover_source = models.URLField(_("adresse de la couverture"), max_length=500, blank=True, editable=False)
 
     # Where it came from: an older message never overwrites a newer one.
     record_reference = models.CharField(_("référence de la notice"), max_length=100, blank=True, editable=False)
-    message_sent = models.CharField(max_length=20, blank=True, editable=False)
+    message_sent = models.DateTimeField(_("notice envoyée le"), null=True, blank=True, editable=False)
 
     # For the search, filled by `describe_for_search` with the very function that reads the question.
     search_text = models.TextField(editable=False, default="")
@@ -169,10 +188,10 @@ class Book(models.Model):
         return f"{self.title} ({self.ean13})"
 
     @staticmethod
-    def sellable() -> Q:
-        """What can be ordered, as far as the database tells without today's date."""
-        known = codes.ON_SALE | codes.WAITING
-        return Q(withdrawn=False, is_digital=False, price__isnull=False, availability__in=known)
+    def sellable(today: date) -> Q:
+        """The same rule as `unavailable_reason`, for the database: what can be ordered."""
+        free = Q(embargo_until__isnull=True) | Q(embargo_until__lte=today)
+        return free & Q(withdrawn=False, is_digital=False, price__isnull=False, availability__in=codes.ON_SALE)
 
     def unavailable_reason(self, today: date) -> str:
         """Why nobody can order this book, in French; empty when it can be ordered."""
@@ -185,10 +204,11 @@ class Book(models.Model):
         if self.embargo_until and self.embargo_until > today:
             return _now("Cet ouvrage ne peut pas être vendu avant le %(day)s.") % {"day": _day(self.embargo_until)}
         if self.availability in codes.TO_APPEAR:
-            if self.publication_date and self.publication_precision == Precision.DAY:
+            known_day = self.publication_precision == Precision.DAY
+            if self.publication_date and known_day and self.publication_date > today:
                 return _now("Cet ouvrage est à paraître le %(day)s.") % {"day": _day(self.publication_date)}
             return _now("Cet ouvrage est à paraître.")
-        if self.availability not in codes.ON_SALE | codes.WAITING:
+        if self.availability not in codes.ON_SALE:
             return str(codes.NOT_SOLD)
         if self.price is None:
             return _now("Le prix de cet ouvrage n’est pas connu : demandez-le à la librairie.")
@@ -206,6 +226,11 @@ class Book(models.Model):
     def cover_url(self) -> str:
         """The cover kept by the shop; empty when there is none."""
         return self.cover.url if self.cover else ""
+
+    @property
+    def cover_tint(self) -> int:
+        """Which of the twelve grounds of cover.css stands for a cover that is missing; always the same for a book."""
+        return int(self.ean13) % 12
 
     def describe_for_search(self) -> None:
         """Fill the columns of the search from the others; whoever writes a book calls it before saving."""

@@ -2,6 +2,7 @@
 
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
+import django.core.validators
 from decimal import Decimal
 from django.contrib.postgres.operations import TrigramExtension
 from django.db import migrations, models
@@ -37,14 +38,14 @@ class Migration(migrations.Migration):
                 ('thickness_mm', models.PositiveIntegerField(blank=True, null=True, verbose_name='épaisseur (mm)')),
                 ('price', models.DecimalField(blank=True, decimal_places=2, max_digits=8, null=True, verbose_name='prix unitaire (TTC)')),
                 ('vat_rate', models.DecimalField(decimal_places=2, default=Decimal('6.00'), max_digits=4, verbose_name='taux de TVA (%)')),
-                ('availability', models.CharField(default='20', help_text='Code de la liste 65 d’EDItEUR.', max_length=2, verbose_name='disponibilité')),
+                ('availability', models.CharField(blank=True, choices=[('01', 'Annulé'), ('09', 'Reporté sans date'), ('10', 'À paraître'), ('11', 'À paraître, stock attendu'), ('12', 'À paraître, à la demande'), ('20', 'Disponible'), ('21', 'En stock'), ('22', 'Sur commande'), ('23', 'Imprimé à la demande'), ('30', 'Momentanément indisponible'), ('31', 'En rupture de stock'), ('32', 'En réimpression'), ('33', 'En attente de réédition'), ('34', 'Momentanément retiré de la vente'), ('40', 'Indisponible'), ('41', 'Remplacé par une autre édition'), ('42', 'Disponible sous une autre forme'), ('43', 'N’est plus fourni'), ('44', 'À commander chez l’éditeur'), ('45', 'Non vendu séparément'), ('46', 'Retiré de la vente'), ('47', 'Soldé'), ('48', 'Remplacé par l’impression à la demande'), ('49', 'Rappelé par l’éditeur'), ('50', 'Non vendu en lot'), ('51', 'Épuisé'), ('52', 'En arrêt de commercialisation'), ('97', 'Sans nouvelle récente'), ('98', 'Notice qui n’est plus tenue à jour'), ('99', 'À demander au fournisseur')], default='20', max_length=2, verbose_name='disponibilité')),
                 ('embargo_until', models.DateField(blank=True, null=True, verbose_name='pas de vente avant le')),
                 ('withdrawn', models.BooleanField(default=False, verbose_name='retiré du catalogue')),
                 ('summary', models.TextField(blank=True, help_text='HTML simple, nettoyé à l’import.', verbose_name='résumé')),
-                ('cover', models.FileField(blank=True, upload_to='covers/', verbose_name='couverture')),
+                ('cover', models.FileField(blank=True, upload_to='covers/', validators=[django.core.validators.FileExtensionValidator(['jpg', 'jpeg', 'png', 'webp'])], verbose_name='couverture')),
                 ('cover_source', models.URLField(blank=True, editable=False, max_length=500, verbose_name='adresse de la couverture')),
                 ('record_reference', models.CharField(blank=True, editable=False, max_length=100, verbose_name='référence de la notice')),
-                ('message_sent', models.CharField(blank=True, editable=False, max_length=20)),
+                ('message_sent', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='notice envoyée le')),
                 ('search_text', models.TextField(default='', editable=False)),
                 ('title_key', models.CharField(default='', editable=False, max_length=500)),
                 ('search_vector', models.GeneratedField(db_persist=True, expression=django.contrib.postgres.search.SearchVector('search_text', config='simple'), output_field=django.contrib.postgres.search.SearchVectorField())),

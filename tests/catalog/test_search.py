@@ -1,31 +1,22 @@
 from datetime import date
 from decimal import Decimal
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from catalog.ean import to_ean13
-from catalog.importing import Summary, take_in
 from catalog.models import Book
-from catalog.onix import Record
 from catalog.wording import normalise, title_key
+from tests.catalog.shelf import record, take
 
 pytestmark = pytest.mark.django_db
 
 TODAY = date(2026, 11, 24)
-DEMO = Path("catalog/demo/catalogue.xml")
-
-
-def take(*records: Record) -> Summary:
-    (summary,) = take_in(records)
-    return summary
-
-
-def record(ean13: str, title: str, sent: str = "2026", **facts: Any) -> Record:
-    return Record(ean13, "r", sent, title=title, price=Decimal("6.40"), **facts)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +28,11 @@ def record(ean13: str, title: str, sent: str = "2026", **facts: Any) -> Record:
         ("2-07-036002-4", "9782070360024"),
         ("2-07-036002-5", ""),
         ("080442957X", "9780804429573"),
+        ("ISBN 978‑2‑36221‑041‑9", "9782362210419"),
+        ("isbn-10: 2-07-036002-4", "9782070360024"),
+        ("EAN13 9782362210419", "9782362210419"),
+        ("1984", ""),
+        ("9782362210419 et autre chose", ""),
         ("9782362210418", ""),
         ("3760001234565", "3760001234565"),
     ],
@@ -48,64 +44,6 @@ def test_ean_is_read_as_people_type_it(typed: str, ean13: str) -> None:
 def test_words_are_compared_without_accents_ligatures_or_punctuation() -> None:
     assert normalise("L’Œil d'Æthelred : ÇA, STRASSE-ß !") == "l oeil d aethelred ca strasse ss"
     assert [title_key(t) for t in ("L’Étranger", "Les Misérables", "Le")] == ["etranger", "miserables", "le"]
-
-
-# Importing ------------------------------------------------------------------------------------
-
-
-def test_take_in_counts_and_run_again_changes_nothing() -> None:
-    first, second = record("9782362210419", "Un"), record("9791097284657", "Deux")
-    assert take(first, second) == Summary(new=2)
-    assert take(first, second) == Summary(unchanged=2)
-    assert take(record("9782362210419", "Un, corrigé"), second) == Summary(changed=1, unchanged=1)
-    assert Book.objects.get(ean13="9782362210419").title_key == "corrige"
-
-
-def test_older_message_never_overwrites() -> None:
-    take(record("9782362210419", "Nouveau", sent="20260901"))
-    assert take(record("9782362210419", "Ancien", sent="20250901")) == Summary(unchanged=1)
-    assert Book.objects.get().title == "Nouveau"
-
-
-def test_deletion_withdraws_and_a_later_record_brings_it_back() -> None:
-    take(record("9782362210419", "Un"))
-    assert take(Record("9782362210419", "r", "2027", gone=True)) == Summary(withdrawn=1)
-    assert Book.objects.get().unavailable_reason(TODAY) == "Cet ouvrage est retiré du catalogue."
-    assert take(record("9782362210419", "Un", sent="2028")) == Summary(changed=1)
-    assert Book.objects.get().unavailable_reason(TODAY) == ""
-
-
-def test_import_books_loads_the_demos_sixty_books_and_says_so() -> None:
-    out = StringIO()
-    call_command("import_books", str(DEMO), stdout=out)
-    assert ": 60 nouveaux, 0 modifiés, 0 inchangés, 0 retirés, 0 rejetés" in out.getvalue()
-    book = Book.objects.get(ean13="9782362210419")
-    assert (book.title, book.authors, book.publisher, book.price, book.published, book.form) == (
-        "LE LIVRE QU'IL NE FAUT SURTOUT, SURTOUT, SURTOUT, PAS LIRE ! (POCHE)",
-        "LAROCHE SOPHIE",
-        "MIC MAC EDITION",
-        Decimal("6.40"),
-        "29/04/2011",
-        "Broché",
-    )
-    assert (book.collection, book.genre, book.weight_g, book.height_mm, book.width_mm, book.thickness_mm) == (
-        "ROMAN - ADOS",
-        "FICTIONS ADOLESCENTS",
-        194,
-        180,
-        118,
-        12,
-    )
-    western = Book.objects.get(ean13="9791097284657")
-    assert (western.authors, western.publisher, western.price) == ("LE GUEN/XENARD", "ORSO", Decimal("14.90"))
-
-
-def test_import_books_refuses_a_file_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "old.xml").write_text('<ONIXMessage release="2.1"/>')
-    with pytest.raises(CommandError, match="ONIX 2.1 n’est pas pris en charge"):
-        call_command("import_books", str(tmp_path / "old.xml"))
-    with pytest.raises(CommandError, match="No such file"):
-        call_command("import_books", str(tmp_path / "none.xml"))
 
 
 # Searching ------------------------------------------------------------------------------------
@@ -143,6 +81,14 @@ def shelf() -> None:
         ("exup", "Le Petit Prince"),
         ("folio prince", "Le Petit Prince"),
         ("orso", "WESTERN COQUILLETTES"),
+        ("978-2-36221-041-9", "LE LIVRE QU'IL NE FAUT SURTOUT PAS LIRE !"),
+        ("97823622", "LE LIVRE QU'IL NE FAUT SURTOUT PAS LIRE !"),
+        ("qu il ne faut", "LE LIVRE QU'IL NE FAUT SURTOUT PAS LIRE !"),
+        ("miser", "Les Misérables"),
+        ("le", "Le Petit Prince"),
+        ("saint exupery", "Le Petit Prince"),
+        ("prince, (petit) !", "Le Petit Prince"),
+        ("étranger " + "camus " * 100, "L’Étranger"),
     ],
 )
 def test_search_finds_it_first(typed: str, first: str) -> None:
@@ -157,6 +103,52 @@ def test_search_finds_it_first(typed: str, first: str) -> None:
 def test_search_forgives_spelling_and_says_so(typed: str, title: str) -> None:
     found = Book.objects.search(typed)
     assert (found.approximate, found.books[0].title) == (True, title)
+
+
+def titles(typed: str) -> list[str]:
+    return [book.title for book in Book.objects.search(typed).books]
+
+
+@pytest.mark.usefixtures("shelf")
+def test_search_by_number_finds_its_book_alone() -> None:
+    found = Book.objects.search("ISBN 2-07-036002-4")
+    assert (titles("9782070360024"), [book.title for book in found.books], found.approximate) == (
+        ["L’Étranger"],
+        ["L’Étranger"],
+        False,
+    )
+
+
+def test_search_puts_the_exact_title_before_its_beginning_before_the_rest() -> None:
+    take(
+        record("9791099999405", "Le voyage de la Lune", publication_date=date(2025, 1, 1)),
+        record("9791099999412", "Lune rousse", publication_date=date(2020, 1, 1)),
+        record("9791099999429", "La Lune", publication_date=date(1990, 1, 1)),
+    )
+    assert titles("la lune") == ["La Lune", "Lune rousse", "Le voyage de la Lune"]
+
+
+def test_search_puts_what_can_be_ordered_first_then_what_is_recent() -> None:
+    take(
+        record("9791099999405", "Lune", availability="51", publication_date=date(2025, 1, 1)),
+        record("9791099999412", "Lune", publication_date=date(1990, 1, 1)),
+        record("9791099999429", "Lune", publication_date=date(2020, 1, 1)),
+        record("9791099999436", "Lune", is_digital=True),
+        record("9791099999443", "Lune", price=None),
+    )
+    numbers = [book.ean13[-3:] for book in Book.objects.search("lune").books]
+    assert numbers == ["429", "412", "405", "436", "443"]
+
+
+def test_search_stops_at_a_hundred() -> None:
+    take(*[record(f"97910999{n:05}", f"Titre {n}") for n in range(120)])
+    assert len(Book.objects.search("titre").books) == len(Book.objects.search("9791099").books) == 100
+
+
+@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=300))
+def test_search_answers_whatever_is_typed(typed: str) -> None:
+    assert Book.objects.search(typed) == ([], False)
 
 
 @pytest.mark.usefixtures("shelf")
@@ -180,8 +172,26 @@ def test_search_finds_nothing_without_a_word(typed: str) -> None:
         ({"embargo_until": TODAY}, ""),
         ({"availability": "10", "publication_date": date(2027, 1, 5)}, "Cet ouvrage est à paraître le 05/01/2027."),
         ({"availability": "10"}, "Cet ouvrage est à paraître."),
+        ({"availability": "10", "publication_date": date(2020, 1, 5)}, "Cet ouvrage est à paraître."),
+        (
+            {"availability": "10", "publication_date": date(2027, 1, 1), "publication_precision": "YEAR"},
+            "Cet ouvrage est à paraître.",
+        ),
+        ({"availability": "34"}, "Cet ouvrage est momentanément retiré de la vente."),
+        ({"availability": ""}, "Cet ouvrage ne peut pas être commandé pour le moment."),
         ({"withdrawn": True}, "Cet ouvrage est retiré du catalogue."),
     ],
 )
 def test_unavailable_reason(facts: dict[str, Any], reason: str) -> None:
     assert Book(**{"price": Decimal("6.40"), **facts}).unavailable_reason(TODAY) == reason
+
+
+def test_sellable_is_the_same_rule_for_the_database() -> None:
+    call_command("import_books", "catalog/demo/catalogue.xml", stdout=StringIO())
+    Book.objects.filter(ean13="9791099999405").update(withdrawn=True)
+    Book.objects.filter(ean13="9791099999412").update(price=None)
+    Book.objects.filter(ean13="9791099999429").update(availability="")
+    for day in (TODAY, date(2031, 9, 9), date(2031, 9, 10)):
+        orderable = {book.ean13 for book in Book.objects.all() if not book.unavailable_reason(day)}
+        assert set(Book.objects.filter(Book.sellable(day)).values_list("ean13", flat=True)) == orderable
+        assert ("9791099999702" in orderable) == (day == date(2031, 9, 10))
