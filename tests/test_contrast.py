@@ -47,3 +47,10 @@ def test_tokens_contrast_enough(scheme: str) -> None:
         if contrast(colours[one], colours[other]) < least
     }
     assert weak == {}
+
+
+def test_title_is_readable_on_every_cover() -> None:
+    css = (Path(__file__).parent.parent / "static/css/cover.css").read_text()
+    ends = re.findall(r"--cover-(?:from|to): (#[0-9a-f]{6});", css)
+    weak = [colour for colour in ends if contrast("#ffffff", colour) < 4.5]
+    assert (len(ends), weak) == (24, [])
