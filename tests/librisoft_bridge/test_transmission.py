@@ -351,5 +351,5 @@ def test_an_order_withdrawn_meanwhile_that_arrives_all_the_same_is_an_alarm(
         True,
     )
     assert order.transmission_label == (
-        "Annulée ici, mais LIBRISOFT l’a sous le n° 6765\u00a0: annulez-la aussi dans LIBRISOFT"
+        "Annulée ici, mais LIBRISOFT l’a reçue sous le n° 6765\u00a0: annulez-la aussi dans LIBRISOFT"
     )
