@@ -8,8 +8,9 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from grouped_orders import checkout, ledger, mails, tasks
+from grouped_orders import checkout, ledger, mails, payments, tasks
 from grouped_orders.models import GroupedOrder, Payment, Refund
+from grouped_orders.payments.base import Unknown
 from librisoft_bridge.models import ShopOrder
 
 log = logging.getLogger(__name__)
@@ -72,3 +73,16 @@ def check_ledger() -> None:
     if lines := list(ledger.differences()):
         log.error("The ledger does not agree with itself:\n%s", "\n".join(lines))
         mails.ledger_differs(lines, on=timezone.localdate())
+
+
+@shared_task
+def compare_with_providers() -> None:
+    """Hold each provider's own list of what moved against our rows.
+
+    A list that cannot be had today is asked for again tomorrow, and holds these days as well.
+    """
+    for method in payments.enabled_methods():
+        try:
+            ledger.compare(method, now=timezone.now())
+        except Unknown as doubt:
+            log.warning("No comparison with %s today: %s", method, doubt)

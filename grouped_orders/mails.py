@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from collectivities.models import Bookshop
-from grouped_orders.models import GroupedOrder, Payment, Refund, SubOrder
+from grouped_orders.models import GroupedOrder, LedgerDifference, Payment, Refund, SubOrder
 from grouped_orders.outgoing import OutgoingMail, one_line
 from grouped_orders.statuses import SubOrderStatus
 
@@ -130,6 +130,12 @@ def transmission_failed(order: GroupedOrder) -> None:
 def ledger_differs(lines: Sequence[str], *, on: date) -> None:
     """To the bookshop, once a day at most: verdicts, rows or totals do not agree. Numbers only, no names."""
     _send("ledger_differs", f"ledger_differs:{on:%Y%m%d}", to=Bookshop.current().email, lines=lines)
+
+
+def provider_differs(found: Sequence[LedgerDifference]) -> None:
+    """To the bookshop: a provider's list and our rows do not say the same. Each difference is told once."""
+    key = f"provider_differs:{min(difference.pk for difference in found)}"
+    _send("provider_differs", key, to=Bookshop.current().email, found=found)
 
 
 def _send(

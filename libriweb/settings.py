@@ -257,6 +257,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="4", minute="10"),
         "options": {"expires": 3600},
     },
+    "compare with the providers": {
+        "task": "grouped_orders.clock.compare_with_providers",
+        "schedule": crontab(hour="4", minute="40"),
+        "options": {"expires": 3600},
+    },
 }
 
 # Security -------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from grouped_orders.models import Capture, GroupedOrder, JournalEntry, Payment, Refund, SubOrder
 from grouped_orders.statuses import CaptureStatus, OrderStatus, PaymentState, RefundState, SubOrderStatus
+from grouped_orders.templatetags.shop import euros
 from librisoft_bridge.models import ShopOrderLine
 
 _EUROS = DecimalField(max_digits=12, decimal_places=2)
@@ -191,7 +192,4 @@ def _count(rows: QuerySet[Any], owner: str) -> Coalesce:
 
 def _printed(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row with its amounts as the shop prints them: « 6,40 € »."""
-    return {
-        name: f"{value:.2f}\u00a0€".replace(".", ",") if isinstance(value, Decimal) else value
-        for name, value in row.items()
-    }
+    return {name: euros(value) if isinstance(value, Decimal) else value for name, value in row.items()}

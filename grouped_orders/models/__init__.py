@@ -1,3 +1,4 @@
+from grouped_orders.models.difference import LedgerDifference
 from grouped_orders.models.journal import JournalEntry
 from grouped_orders.models.mail import Mail, MailAttachment
 from grouped_orders.models.order import GroupedOrder
@@ -8,6 +9,7 @@ __all__ = [
     "Capture",
     "GroupedOrder",
     "JournalEntry",
+    "LedgerDifference",
     "Mail",
     "MailAttachment",
     "Payment",
