@@ -51,8 +51,8 @@ class SettledFilter(admin.SimpleListFilter):
 
 @admin.register(LedgerDifference)
 class LedgerDifferenceAdmin(RecordAdmin):
-    list_display = ["found_at", "method", "provider_id", "what", "order", "outcome"]
-    list_filter = [SettledFilter, "method"]
+    list_display = ["what", "order", "outcome", "method", "found_at"]
+    list_filter = [SettledFilter]
     list_select_related = ["payment__sub_order", "settled_by"]
     search_fields = ["=provider_id", "what", "note", "=payment__sub_order__pk"]
     fields = ["found_at", "method", "provider_id", "what", "payment", "order", "outcome"]
