@@ -79,9 +79,10 @@ def send_refund(refund: Refund, *, now: datetime) -> Refund:
     """Ask the provider to give it back, or how far it is. Safe to repeat: the same key, so the same refund."""
     if refund.source != RefundSource.ONLINE:
         return refund
-    provider = payments.provider(PaymentMethod(refund.capture.method))
     money = Money(refund.amount, refund.capture.currency)
     try:
+        # Without credentials it is not known either: one such refund must not stop the others.
+        provider = payments.provider(PaymentMethod(refund.capture.method))
         if refund.provider_id:
             answer = provider.fetch_refund(refund.provider_id)
         else:

@@ -4,6 +4,7 @@ import pytest
 from celery import current_app
 from django.conf import settings
 from django.utils import timezone
+from pytest_django import Settings
 
 from grouped_orders import checkout, clock, lifecycle
 from grouped_orders.models import Mail, Payment, Refund, SubOrder
@@ -70,3 +71,15 @@ def test_refused_transmission_is_told_to_the_bookshop_once(librisoft_simulator: 
     transmission.transmit(shop_order, now=timezone.now())
     clock.tell_failed_transmissions()
     assert Mail.objects.filter(kind="transmission_failed").count() == 2
+
+
+def test_refund_without_credentials_waits_and_stops_no_other(card_simulator: Simulator, settings: Settings) -> None:
+    sub_order = SubOrderFactory(grouped_order=GroupedOrderFactory(deadline=timezone.localdate()))
+    page = checkout.start(sub_order, method=PaymentMethod.CARD, terms=None, now=timezone.now())
+    card_simulator.pay(page)
+    checkout.settle(sub_order.payments.get(), now=timezone.now())
+    checkout.cancel_order(sub_order.grouped_order, by=UserFactory(), reason="Épuisé", now=timezone.now())
+    settings.STRIPE_SECRET_KEY = ""
+    clock.send_refunds()
+    refund = Refund.objects.get()
+    assert (refund.state, refund.tries) == (RefundState.REQUESTED, 1)
