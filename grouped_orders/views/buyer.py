@@ -96,9 +96,11 @@ def sub_order(request: HttpRequest, secret: str) -> HttpResponse:
     now = timezone.now()
     # Money that may have moved comes first, whatever was begun after it.
     last = found.payments.in_doubt().first() or found.payments.exclude(reason="", state=PaymentState.SUPERSEDED).first()
-    back = request.GET.get("retour", "")
-    outcome = _outcome(found, last, is_back=back.isdigit())
-    reload = int(back) + 1 if outcome == "checking" and back.isdigit() and int(back) < RELOADS else None
+    asked = request.GET.get("retour", "")
+    # Two plain digits at most: « ² » and a thousand nines are digits too.
+    back = asked if asked.isascii() and asked.isdigit() and len(asked) <= 2 else ""
+    outcome = _outcome(found, last, is_back=bool(back))
+    reload = int(back) + 1 if outcome == "checking" and back and int(back) < RELOADS else None
     context = {
         "sub_order": found,
         "order": found.grouped_order,

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from grouped_orders import checkout
+from grouped_orders import checkout, payments
 from grouped_orders.models import Payment
 from grouped_orders.payments.base import BadSignature, Unknown
 from grouped_orders.statuses import PaymentMethod, PaymentState
@@ -28,7 +28,9 @@ def returned(request: HttpRequest, secret: str, payment_id: str) -> HttpResponse
         payment = checkout.settle(payment, now=timezone.now())
         _wait_for_the_other(payment)
     times = request.GET.get("retour", "0")
-    return redirect(f"{reverse('buyer:sub_order', args=[secret])}?retour={times if times.isdigit() else 0}")
+    return redirect(
+        f"{reverse('buyer:sub_order', args=[secret])}?retour={times if times.isascii() and times.isdigit() else 0}"
+    )
 
 
 @require_safe
@@ -55,6 +57,8 @@ def card_webhook(request: HttpRequest) -> HttpResponse:
 
 def _hear(request: HttpRequest, method: PaymentMethod) -> HttpResponse:
     """200: taken, whether it concerns us or not. 400: not theirs. 503: come back, the proof cannot be had now."""
+    if method not in payments.enabled_methods():  # nothing can be proved without the shared secret
+        return HttpResponse(status=404)
     if int(request.headers.get("Content-Length") or 0) > LONGEST_MESSAGE:
         return HttpResponse(status=413)
     try:

@@ -330,3 +330,13 @@ def test_unproved_webhooks_are_refused(
     assert client.post(reverse(door), forged, content_type="application/json").status_code == 400
     assert client.post(reverse(door), b"x" * 1_000_001, content_type="application/json").status_code == 413
     assert client.get(reverse(door)).status_code == 405
+
+
+@pytest.mark.parametrize("door", ["payments:paypal_webhook", "payments:card_webhook"])
+def test_webhook_of_a_provider_the_shop_does_not_have_is_not_found(client: Client, door: str) -> None:
+    assert client.post(reverse(door), {}, content_type="application/json").status_code == 404
+
+
+@pytest.mark.parametrize("typed", ["²", "9" * 5000, "-1", "x"])
+def test_own_page_bears_any_query(client: Client, sub_order: SubOrder, typed: str) -> None:
+    assert own_page(client, sub_order, f"?retour={typed}").status == 200
