@@ -64,7 +64,8 @@ class RegistrationForm(forms.Form):
         min_value=1,
         max_value=MAX_QUANTITY,
         initial=1,
-        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+        # Not type="number": a browser drops what is no number there, and what was typed must be kept.
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
         error_messages={
             "required": _("Écrivez le nombre d’exemplaires, par exemple 1."),
             "invalid": _("Écrivez un nombre entier d’exemplaires, par exemple 2."),
