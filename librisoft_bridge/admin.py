@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from librisoft_bridge import outbox
-from librisoft_bridge.models import ShopOrder, ShopOrderLine, StatusChange
+from librisoft_bridge.models import Link, ShopOrder, ShopOrderLine, StatusChange
 
 # The contract's words, in the bookseller's.
 METHODS = {"PAYPAL": _("PayPal"), "CARD": _("Paiement en ligne"), "BY_HAND": _("Réglé à la librairie")}
@@ -116,6 +116,18 @@ class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
         sent = sum(outbox.resend(shop_order, now=timezone.now()) for shop_order in chosen)
         said = ngettext("%d commande est renvoyée.", "%d commandes sont renvoyées.", sent) % sent
         self.message_user(request, said, messages.SUCCESS if sent else messages.WARNING)
+
+
+@admin.register(Link)
+class LinkAdmin(ReadOnly, admin.ModelAdmin):
+    """Whether LIBRISOFT answers: one row, to be read."""
+
+    list_display = ["state", "heard_at", "failures", "opened_at", "open_until"]
+    list_display_links = None
+
+    @admin.display(description=_("état"))
+    def state(self, link: Link) -> str:
+        return link.state_label
 
 
 def _on_one_line(place: dict[str, str]) -> str:

@@ -139,7 +139,7 @@ class ShopOrder(models.Model):
             case Transmission.WITHDRAWN:
                 return self._withdrawn_label()
             case _waiting if self.error and self.next_try_at > timezone.now():
-                when = date_format(timezone.localtime(self.next_try_at), "H:i")
+                when = _clock(self.next_try_at)
                 return _now("%(reason)s Nouvel essai à %(when)s.") % {"reason": self.error, "when": when}
             case _waiting if self.error and not self.attempts:
                 return self.error
@@ -256,3 +256,51 @@ class ChangesCursor(models.Model):
 
     def __str__(self) -> str:
         return self.cursor
+
+
+class Link(models.Model):
+    """How LIBRISOFT answers, for every process: the state of the circuit breaker (breaker.py). One row."""
+
+    only_one = models.BooleanField(default=True, unique=True, editable=False)
+    failures = models.PositiveIntegerField(_("échecs de suite"), default=0)
+    reason = models.CharField(_("dernière erreur"), max_length=300, blank=True)
+    # Nobody calls before `open_until`; then one caller tries.
+    opened_at = models.DateTimeField(_("muet depuis"), null=True, blank=True)
+    open_until = models.DateTimeField(_("prochain essai"), null=True, blank=True)
+    heard_at = models.DateTimeField(_("dernière réponse"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("liaison avec LIBRISOFT")
+        verbose_name_plural = _("liaison avec LIBRISOFT")
+        constraints = [models.CheckConstraint(condition=Q(only_one=True), name="link_only_one")]
+
+    def __str__(self) -> str:
+        return "LIBRISOFT"
+
+    @classmethod
+    def present(cls) -> "Link":
+        """The row; where there is none, nothing was ever said, and nothing is wrong."""
+        return cls.objects.first() or cls()
+
+    @property
+    def is_open(self) -> bool:
+        """LIBRISOFT does not answer, or asked for a pause, and is left in peace."""
+        return self.open_until is not None
+
+    @property
+    def state_label(self) -> str:
+        """How LIBRISOFT answers, in one French sentence: for the admin and for whoever looks after the machine."""
+        if self.opened_at is not None and self.open_until is not None:
+            said = _now("%(reason)s Laissé en paix depuis %(since)s, nouvel essai à %(when)s.")
+            return said % {"reason": self.reason, "since": _clock(self.opened_at), "when": _clock(self.open_until)}
+        if self.failures:
+            return _now("Dernier appel sans réponse\u00a0: %(reason)s") % {"reason": self.reason}
+        if self.heard_at is not None:
+            return _now("LIBRISOFT répond.")
+        return _now("LIBRISOFT n’a pas encore été appelé.")
+
+
+def _clock(at: datetime) -> str:
+    """« 10:05 » today, « 24/11 à 10:05 » on another day."""
+    at = timezone.localtime(at)
+    return date_format(at, "H:i" if at.date() == timezone.localdate() else r"d/m \à H:i")

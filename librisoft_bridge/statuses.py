@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from librisoft_bridge import client
+from librisoft_bridge import breaker, client
 from librisoft_bridge.client import Refused, Unknown
 from librisoft_bridge.models import KNOWN_CODES, ChangesCursor, ShopOrder, StatusChange, Transmission
 from librisoft_bridge.order_state import OrderState
@@ -84,7 +84,8 @@ def read_changes(*, now: datetime) -> int:
     taken = 0
     for _page in range(PAGES):
         position, _made = ChangesCursor.objects.get_or_create(only_one=True)
-        page = client.list_changes(position.cursor)
+        with breaker.watched(now):
+            page = client.list_changes(position.cursor)
         with transaction.atomic():
             taken += sum(take_in(state, now=now) is not None for state in page.states)
             ChangesCursor.objects.filter(only_one=True).update(cursor=page.next_cursor)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from librisoft_bridge import client, payload, statuses
+from librisoft_bridge import breaker, client, payload, statuses
 from librisoft_bridge.client import Refused, Unknown
 from librisoft_bridge.models import ShopOrder, ShopOrderQuerySet, Transmission
 from librisoft_bridge.order_state import OrderState
@@ -20,6 +20,10 @@ LEASE = timedelta(seconds=60)
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=1)
 LONGEST_WISH = timedelta(days=1)
+
+
+class _Lost(Exception):
+    """The order was withdrawn or typed in by hand meanwhile: there is nothing to send any more."""
 
 
 def transmit(shop_order: ShopOrder, *, now: datetime) -> ShopOrder:
@@ -45,7 +49,11 @@ def _try(shop_order: ShopOrder, token: uuid.UUID, now: datetime) -> None:
         _end(claim, transmission=Transmission.FAILED, error=_("L’envoi s’est interrompu à chaque essai."))
         return
     try:
-        state = _look_up(shop_order) or _hand_over(shop_order, claim)
+        with breaker.watched(now):
+            state = _look_up(shop_order) or _hand_over(shop_order, claim)
+    except breaker.Open as pause:
+        # Nothing was tried, so nothing counts.
+        _end(claim, next_try_at=pause.until, error=str(pause), attempts=F("attempts") - 1)
     except Refused as no:
         _end(claim, transmission=Transmission.REFUSED, error=no.message[:300])
     except Unknown as doubt:
@@ -53,23 +61,24 @@ def _try(shop_order: ShopOrder, token: uuid.UUID, now: datetime) -> None:
             _end(claim, transmission=Transmission.FAILED, error=str(doubt))
         else:
             _end(claim, next_try_at=now + _wait(shop_order.attempts, doubt.retry_after), error=str(doubt))
+    except _Lost:
+        pass
     else:
-        if state is not None:
-            # Whoever holds the claim by now: that LIBRISOFT has the order is a fact.
-            statuses.take_in(state, now=now)
+        # Whoever holds the claim by now: that LIBRISOFT has the order is a fact.
+        statuses.take_in(state, now=now)
 
 
 def _look_up(shop_order: ShopOrder) -> OrderState | None:
     return client.find_order(str(shop_order.pk)) if shop_order.in_doubt else None
 
 
-def _hand_over(shop_order: ShopOrder, claim: ShopOrderQuerySet) -> OrderState | None:
-    """Send it, if the claim still stands: None when the order was withdrawn or typed in by hand meanwhile.
+def _hand_over(shop_order: ShopOrder, claim: ShopOrderQuerySet) -> OrderState:
+    """Send it, if the claim still stands.
 
     From before the call until a definite answer LIBRISOFT may have the order, and the row says so.
     """
     if not claim.update(in_doubt=True):
-        return None
+        raise _Lost
     try:
         return client.create_order(payload.write(shop_order), key=shop_order.message_id)
     except Refused as no:

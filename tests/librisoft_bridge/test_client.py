@@ -1,7 +1,10 @@
 """What the client makes of answers that the simulator would never give."""
 
+import socket
+import time
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +114,26 @@ def test_answer_that_trickles_in_is_left_after_the_time_for_a_whole_call(
     librisoft_simulator.fault("drip", seconds=0.05)
     with pytest.raises(Unknown, match="à temps"):
         client.list_changes("")
+
+
+def test_times_to_wait_are_those_of_the_rule() -> None:
+    assert client.TIMEOUT == (3, 10)
+
+
+def test_a_machine_that_takes_no_connection_is_left_after_three_seconds(settings: Settings) -> None:
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _nth in range(4):  # whoever stands in the queue keeps the next one out
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        settings.LIBRISOFT_URL = f"http://127.0.0.1:{server.getsockname()[1]}"
+        begun = time.monotonic()
+        with pytest.raises(Unknown, match="à temps"):
+            client.find_order("637")
+        assert 3 <= time.monotonic() - begun < 6
 
 
 def test_endless_answer_is_left(answer: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
