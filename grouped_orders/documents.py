@@ -1,11 +1,20 @@
 """One function a document. Each returns the bytes of a tagged PDF (PDF/UA-1), in French."""
 
 import unicodedata
+from base64 import b64encode
+from mimetypes import guess_type
 
+import segno
 from django.template.loader import render_to_string
 
+from catalog.models import Book
+from collectivities.models import Bookshop
 from grouped_orders.models import GroupedOrder, SubOrder
 
+# A longer title or address is set smaller, so that the poster stays one page: (letters, class of poster.css).
+_SIZES = ((90, "longest"), (45, "long"))
+# A heavier cover would make a heavier mail: the poster does without.
+_HEAVIEST_COVER = 1_000_000
 # Letters that Unicode does not take apart, and a reader looks for under the plain one.
 _READ_AS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ı": "i"})
 
@@ -20,6 +29,39 @@ def sub_order_list(order: GroupedOrder) -> bytes:
         "documents/sub_order_list.html",
         {"order": order, "sub_orders": sub_orders, "recapitulation": order.sub_orders.recapitulation()},
     )
+
+
+def poster(order: GroupedOrder) -> bytes:
+    """One A4 page for a wall: the book, its price, the deadline in words, the pick-up place, the link as a QR code.
+
+    The link is printed in full as well: not everybody scans.
+    """
+    bookshop = Bookshop.current()
+    longest = max(len(order.book.title), len(str(order.pickup_address)))
+    return _pdf(
+        "documents/poster.html",
+        {
+            "order": order,
+            "bookshop": bookshop,
+            "place": bookshop.addresses.first() if bookshop.pk else None,
+            "size": next((name for letters, name in _SIZES if longest > letters), ""),
+            "cover": _cover(order.book),
+            # The four light modules around it are part of the code: phones look for them.
+            "code": segno.make(order.subscription_url, error="m", micro=False).svg_data_uri(border=4, light="#fff"),
+        },
+    )
+
+
+def _cover(book: Book) -> str:
+    """The cover as a data URI; empty when there is none, or when it cannot be had: a poster is one without it too."""
+    mimetype, _encoding = guess_type(book.cover.name or "")
+    try:
+        if not book.cover or book.cover.size > _HEAVIEST_COVER:
+            return ""
+        with book.cover.open() as file:
+            return f"data:{mimetype};base64,{b64encode(file.read()).decode()}"
+    except OSError:
+        return ""
 
 
 def _by_name(sub_order: SubOrder) -> tuple[str, str, int]:

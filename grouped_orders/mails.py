@@ -4,6 +4,7 @@ Each has three templates of its own in templates/mails/: subject.txt, body.txt a
 Calling one twice for the same reason sends one mail.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -11,16 +12,39 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from collectivities.models import Bookshop
+from grouped_orders.calendar import deadline_event
+from grouped_orders.documents import poster
 from grouped_orders.models import GroupedOrder, LedgerDifference, Payment, Refund, SubOrder
 from grouped_orders.outgoing import OutgoingMail, one_line
 from grouped_orders.statuses import SubOrderStatus
 
+log = logging.getLogger(__name__)
+
+# (file name, content, type), as Django attaches them.
+Attachment = tuple[str, bytes, str]
+
 
 def order_created(order: GroupedOrder) -> None:
-    """To the initiator, who may forward it: the order is open, here is the link for the buyers."""
-    _send("order_created", f"order_created:{order.pk}", to=order.initiator.email, order=order)
+    """To the initiator, who may forward it: the order is open, here is the link for the buyers.
+
+    With the poster for the wall and the deadline for her calendar.
+    """
+    event = (
+        _("date-limite-commande-%(number)s.ics") % {"number": order.pk},
+        deadline_event(order, now=order.created_at),
+        "text/calendar; method=PUBLISH",
+    )
+    _send(
+        "order_created",
+        f"order_created:{order.pk}",
+        to=order.initiator.email,
+        order=order,
+        attachments=[*(posters := _poster(order)), event],
+        has_poster=bool(posters),
+    )
 
 
 def sub_order_paid(sub_order: SubOrder) -> None:
@@ -146,6 +170,7 @@ def _send(
     reply_to: str = "",
     order: GroupedOrder | None = None,
     sub_order: SubOrder | None = None,
+    attachments: Sequence[Attachment] = (),
     **context: Any,
 ) -> None:
     """Compose one mail and hand it to the outbox."""
@@ -157,6 +182,7 @@ def _send(
         from_email=settings.DEFAULT_FROM_EMAIL,
         to=[to],
         reply_to=[reply_to] if reply_to else [],
+        attachments=attachments,
         kind=kind,
         key=key,
         grouped_order=order,
@@ -164,6 +190,16 @@ def _send(
     )
     mail.attach_alternative(render_to_string(f"mails/{kind}/body.html", {**context, "subject": subject}), "text/html")
     mail.send()
+
+
+def _poster(order: GroupedOrder) -> list[Attachment]:
+    """The poster; nothing when it cannot be drawn: an order is opened without it all the same."""
+    try:
+        drawn = poster(order)
+    except Exception:  # a font, a library or a cover that WeasyPrint cannot take: there is no common ancestor
+        log.exception("order %s: the poster could not be drawn", order.pk)
+        return []
+    return [(_("affiche-commande-%(number)s.pdf") % {"number": order.pk}, drawn, "application/pdf")]
 
 
 def _initiated_by(order: GroupedOrder) -> str:

@@ -1,20 +1,26 @@
-"""The printed list: what stands on it, in which order, and that it can be read aloud."""
+"""The printed documents: what stands on them, in which order, and that they can be read aloud."""
 
+from base64 import b64decode
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pikepdf
+import pypdfium2
 import pytest
+import zxingcpp
+from django.core.files.base import ContentFile
 from pypdf import PdfReader
+from pytest_django import Settings
 
 from grouped_orders import checkout
-from grouped_orders.documents import sub_order_list
+from grouped_orders.documents import poster, sub_order_list
 from grouped_orders.models import GroupedOrder, SubOrder
 from grouped_orders.statuses import HandMethod
-from tests.factories import GroupedOrderFactory, SubOrderFactory, UserFactory
+from tests.factories import AddressFactory, BookshopFactory, GroupedOrderFactory, SubOrderFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -43,9 +49,9 @@ def order() -> GroupedOrder:
     return order
 
 
-def pages(order: GroupedOrder) -> list[str]:
+def pages(order: GroupedOrder, document: Callable[[GroupedOrder], bytes] = sub_order_list) -> list[str]:
     """The text of each page on one line."""
-    return [" ".join(page.extract_text().split()) for page in PdfReader(BytesIO(sub_order_list(order))).pages]
+    return [" ".join(page.extract_text().split()) for page in PdfReader(BytesIO(document(order))).pages]
 
 
 def subscribe(order: GroupedOrder, *names: tuple[str, str]) -> list[SubOrder]:
@@ -168,3 +174,75 @@ def test_list_takes_hostile_names_for_text_and_fetches_nothing(serve: Callable[[
     wanted = [image, "=1+1", "W" * 60, "M" * 60, "{{order}}", "&amp;", f"href={url}/b.css", f"@import'{url}/c'"]
     assert [text for text in wanted if text.replace(" ", "") not in printed] == []
     assert asked == []
+
+
+# The poster ------------------------------------------------------------------------------------
+
+# A photograph of one pixel.
+PNG = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+
+
+@pytest.fixture
+def announced(settings: Settings, tmp_path: Path) -> GroupedOrder:
+    settings.SITE_URL, settings.MEDIA_ROOT = "https://commandes.dlivre.example", tmp_path
+    shop = BookshopFactory(phone="+32 82 00 00 00")
+    AddressFactory(collectivity=None, bookshop=shop, street="67 A rue Grande")
+    return GroupedOrderFactory(pk=65, collectivity__name="COLLEGE VICTOR PROUVE", deadline=date(2026, 12, 1))
+
+
+def test_poster_says_what_a_parent_needs(announced: GroupedOrder) -> None:
+    assert pages(announced, poster) == [
+        "COLLEGE VICTOR PROUVE · commande groupée n° 65 Commandons ensemble LE LIVRE QU’IL NE FAUT PAS LIRE "
+        "LAROCHE SOPHIE — MIC MAC EDITION 6,40 €l’exemplaire, sans frais de port "
+        "À commander jusqu’au mardi 1er décembre 2026 à minuit "
+        f"https://commandes.dlivre.example/order/grouped/suborder/registration/ {announced.public_id} "
+        "Comment faire ? Scannez le code avec votre téléphone, ou recopiez l’adresse. "
+        "Indiquez votre nom, votre adresse e-mail et le nombre d’exemplaires. "
+        "Payez en ligne, sans créer de compte. "
+        "Où retirer les livres ? ANNEXE, 2, rue des jonquilles, 5500 DINANT 1. 2. 3. "
+        f"EAN {announced.book.ean13} — DLIVRE, 67 A rue Grande, 5500 DINANT — +32 82 00 00 00 — contact@dlivre.example"
+    ]
+
+
+def test_telephone_reads_the_link_off_the_poster(announced: GroupedOrder) -> None:
+    with pypdfium2.PdfDocument(poster(announced)) as pdf:
+        [code] = zxingcpp.read_barcodes(pdf[0].render(scale=1).to_pil())
+    assert code.text == announced.subscription_url
+
+
+def test_poster_can_be_read_aloud(announced: GroupedOrder) -> None:
+    with pikepdf.open(BytesIO(poster(announced))) as pdf, pdf.open_metadata() as metadata:
+        assert (metadata["pdfuaid:part"], metadata["dc:title"]) == ("1", "Affiche de la commande groupée n°\u00a065")
+        assert str(pdf.Root.Lang) == "fr"
+
+
+@pytest.mark.logs_errors  # WeasyPrint's own, of the cover that is no picture
+def test_poster_shows_the_cover_and_does_without(announced: GroupedOrder, tmp_path: Path) -> None:
+    def pictures() -> int:
+        [page] = PdfReader(BytesIO(poster(announced))).pages
+        return len(page.images)
+
+    assert pictures() == 0
+    announced.book.cover.save("c.png", ContentFile(PNG))
+    assert pictures() == 1
+    (tmp_path / announced.book.cover.name).write_bytes(b"not a picture")
+    assert pictures() == 0
+    (tmp_path / announced.book.cover.name).unlink()
+    assert pictures() == 0
+
+
+def test_poster_is_one_page_whatever_is_long(announced: GroupedOrder) -> None:
+    announced.book.title, announced.book.authors, announced.book.publisher = "W" * 500, "M " * 250, "É" * 200
+    announced.book.cover.save("c.png", ContentFile(PNG))
+    announced.pickup_name, announced.pickup_street, announced.pickup_city = "W" * 80, "W" * 120, "W" * 80
+    announced.shipping_fee = Decimal("3.00")
+    [page] = pages(announced, poster)
+    assert "plus 3,00 € de frais de port par commande" in page
+    assert page.endswith("contact@dlivre.example")
+
+
+def test_poster_takes_hostile_words_for_text(announced: GroupedOrder) -> None:
+    announced.book.title, announced.collectivity.name = "<script>1</script>", "<style>body{display:none}</style>"
+    [page] = pages(announced, poster)
+    assert "<script>1</script>" in page
+    assert "<style>body{display:none}</style>" in page

@@ -1,15 +1,20 @@
 """What each mail says, to whom, and that nothing from outside gets into it."""
 
 import re
+import sys
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from io import BytesIO
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from icalendar import Calendar
 from lxml import html
+from pypdf import PdfReader
 from pytest_django import Settings
 
 from collectivities import invitation
@@ -161,6 +166,7 @@ def test_order_created_says_the_specifications_words(order: GroupedOrder):
         "Auteur : LAROCHE SOPHIE\n"
         "Éditeur : MIC MAC EDITION\n"
         "Prix unitaire (TTC) : 6,40 €\n\n"
+        "En pièces jointes : une affiche à imprimer, et la date limite pour votre agenda.\n\n"
         "À transmettre aux acheteurs\n\n"
         "Bonjour,\n"
         "Nous commandons ensemble « LE LIVRE QU’IL NE FAUT SURTOUT PAS LIRE ! (POCHE) », au prix de 6,40 € "
@@ -179,6 +185,28 @@ def test_order_created_says_the_specifications_words(order: GroupedOrder):
         ("Éditeur", "MIC MAC EDITION"),
         ("Prix unitaire (TTC)", "6,40 €"),
     ]
+
+
+def test_order_created_carries_the_poster_and_the_deadline(order: GroupedOrder, inbox: Inbox):
+    mails.order_created(order)
+    tasks.deliver_due(timezone.now())
+    [message] = inbox.messages()
+    poster, event = message["attachments"]
+    assert (poster["filename"], poster["content_type"]) == ("affiche-commande-53.pdf", "application/pdf")
+    [page] = PdfReader(BytesIO(b64decode(poster["content"]))).pages
+    assert "dimanche 29 mars 2026" in page.extract_text()
+    assert (event["filename"], event["content_type"]) == ("date-limite-commande-53.ics", "text/calendar")
+    [deadline] = Calendar.from_ical(b64decode(event["content"])).events
+    assert deadline.start == date(2026, 3, 29)
+
+
+@pytest.mark.logs_errors  # the shop is told that its machine cannot draw
+def test_poster_that_cannot_be_drawn_undoes_nothing(order: GroupedOrder, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "weasyprint", None)  # as on a machine without Pango
+    mails.order_created(order)
+    mail = the_mail()
+    assert [one.filename for one in mail.attachments.all()] == ["date-limite-commande-53.ics"]
+    assert "En pièce jointe\u00a0: la date limite pour votre agenda." in mail.text
 
 
 def test_sub_order_paid_says_the_specifications_words(sub_order: SubOrder, payment: Payment):
