@@ -3,13 +3,15 @@
 No page shows one buyer to another; an identifier that does not exist and one that is malformed are the same 404.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 
-from django.contrib import messages
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -17,8 +19,11 @@ from collectivities.models import Terms
 from grouped_orders import checkout, lifecycle, payments
 from grouped_orders.forms.buyer import PaymentForm, RegistrationForm
 from grouped_orders.lifecycle import NotAllowed
-from grouped_orders.models import GroupedOrder, Payment, Refund, SubOrder
-from grouped_orders.statuses import OPEN_STATES, PaymentMethod, PaymentState, SubOrderStatus
+from grouped_orders.models import GroupedOrder, Refund, SubOrder
+from grouped_orders.statuses import PaymentMethod, SubOrderStatus
+from grouped_orders.views.outcome import Outcome, may_pay, outcome_of, refusal_of
+
+View = Callable[..., HttpResponse]
 
 # Crockford's alphabet forgives what people read wrong.
 _READ_AS = str.maketrans("ILO", "110")
@@ -26,62 +31,76 @@ _READ_AS = str.maketrans("ILO", "110")
 RELOADS = 6
 
 
-def private_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """What a link or a secret opens is nobody else's: not cached, not indexed.
+def keep(cache_control: str) -> Callable[[View], View]:
+    """What a link or a secret opens is not indexed, and is cached only as said here.
 
-    Not « no-referrer »: a browser would then send no origin with a form, and the forms would be refused.
+    The site's referrer policy, « same-origin », already tells no other site where one came from. Not
+    « no-referrer »: a browser would send no origin with a form, and the forms would be refused.
     """
 
-    @wraps(view)
-    def hidden(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        response = view(request, *args, **kwargs)
-        response["Cache-Control"] = "no-store"
-        response["X-Robots-Tag"] = "noindex"
-        return response
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def kept(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+            response = view(request, *args, **kwargs)
+            response["Cache-Control"] = cache_control
+            response["X-Robots-Tag"] = "noindex"
+            return response
 
-    return hidden
+        return kept
+
+    return decorate
+
+
+# A shared form: going back to it finds what was typed. One's own pages leave no trace on a shared computer.
+shared_page = keep("private, no-cache")
+secret_page = keep("no-store")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@private_page
+@shared_page
 def register(request: HttpRequest, public_id: str) -> HttpResponse:
     """« Inscription » : the form that the group's link opens, and nothing else."""
     order = _order_or_404(public_id)
     now = timezone.now()
     if refusal := lifecycle.subscription_refusal(order, now):
-        status = 409 if request.method == "POST" else 200
-        return _closed(request, order, refusal, now, status)
-    form = RegistrationForm(request.POST or None)
-    known = form.is_bound and form.is_valid() and not form.cleaned_data["again"] and _has_ordered(order, form)
-    if form.is_bound and form.is_valid() and not known:
-        try:
-            sub_order = lifecycle.register(
-                order, **{name: form.cleaned_data[name] for name in form.cleaned_data if name != "again"}, now=now
-            )
-        except NotAllowed as refused:  # validated or cancelled while the form was being read
-            return _closed(request, order, str(refused), now, 409)
-        return redirect("buyer:payment", sub_order.secret)
-    context = {"order": order, "book": order.book, "form": form, "known": known, "now": now}
+        return _closed(request, order, refusal, now)
+    form = RegistrationForm(request.POST if request.method == "POST" else None)
+    asks_again = False
+    if form.is_bound and form.is_valid():
+        # The answer is about one address: another one is asked about anew.
+        email = form.cleaned_data["email"]
+        asks_again = request.POST.get("again") != email and _has_ordered(order, email)
+        if not asks_again:
+            try:
+                sub_order = lifecycle.register(order, **form.cleaned_data, now=now)
+            except NotAllowed as refused:  # validated or cancelled while the form was being read
+                return _closed(request, order, str(refused), now)
+            return redirect("buyer:payment", sub_order.secret)
+    context = {"order": order, "book": order.book, "form": form, "asks_again": asks_again, "now": now}
     return render(request, "grouped_orders/buyer/register.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@private_page
+@secret_page
 def payment(request: HttpRequest, secret: str) -> HttpResponse:
     """« Paiement » : what is ordered, how to pay, the conditions; the button leaves for the provider's page."""
     sub_order = _sub_order_or_404(secret)
     now = timezone.now()
-    if not _may_pay(sub_order, now):
+    outcome, _attempt = outcome_of(sub_order, is_back=False)
+    if not may_pay(sub_order, outcome, now):
         return redirect("buyer:sub_order", secret)
-    form = PaymentForm(request.POST or None, methods=payments.enabled_methods())
+    terms = Terms.objects.first()
+    form = PaymentForm(
+        request.POST if request.method == "POST" else None, methods=payments.enabled_methods(), terms=terms
+    )
     if form.is_bound and form.is_valid():
         method = PaymentMethod(form.cleaned_data["method"])
         try:
-            page = checkout.start(sub_order, method=method, terms=Terms.objects.first(), now=now)
+            page = checkout.start(sub_order, method=method, terms=terms, now=now)
         except checkout.AlreadyPaid:
             return redirect("buyer:sub_order", secret)
         except NotAllowed as refused:
-            messages.error(request, str(refused))
+            form.add_error(None, str(refused))
         else:
             return HttpResponse(status=303, headers={"Location": page})
     context = {"sub_order": sub_order, "order": sub_order.grouped_order, "form": form, "now": now}
@@ -89,90 +108,65 @@ def payment(request: HttpRequest, secret: str) -> HttpResponse:
 
 
 @require_safe
-@private_page
+@secret_page
 def sub_order(request: HttpRequest, secret: str) -> HttpResponse:
     """One's own page: what was ordered, and the truth about the payment in words."""
     found = _sub_order_or_404(secret)
+    prefetch_related_objects([found], "payments__captures__refunds")
     now = timezone.now()
-    # Money that may have moved comes first, whatever was begun after it.
-    last = found.payments.in_doubt().first() or found.payments.exclude(reason="", state=PaymentState.SUPERSEDED).first()
-    asked = request.GET.get("retour", "")
-    # Two plain digits at most: « ² » and a thousand nines are digits too.
-    back = asked if asked.isascii() and asked.isdigit() and len(asked) <= 2 else ""
-    outcome = _outcome(found, last, is_back=bool(back))
-    reload = int(back) + 1 if outcome == "checking" and back and int(back) < RELOADS else None
+    times = times_back(request)
+    outcome, attempt = outcome_of(found, is_back=times is not None and times < RELOADS)
+    again = None
+    if outcome == Outcome.CHECKING and attempt and (times or 0) < RELOADS:
+        again = back_to("payments:returned", secret, attempt.public_id, times=(times or 0) + 1)
     context = {
         "sub_order": found,
         "order": found.grouped_order,
-        "payment": last,
         "outcome": outcome,
-        "reload": reload,
-        "may_pay": _may_pay(found, now),
-        "refusal": lifecycle.subscription_refusal(found.grouped_order, now),
-        "refunds": [
-            refund
-            for payment in found.payments.all()
-            for capture in payment.captures.all()
-            for refund in capture.refunds.filter(replaced_by=None)
-        ],
+        "attempt": attempt,
+        "refusal": refusal_of(attempt) if attempt else "",
+        "refunds": Refund.objects.filter(capture__payment__sub_order=found, replaced_by=None).select_related(
+            "capture__payment"
+        ),
+        "confirmation": found.mails.filter(kind="sub_order_paid").first(),
+        "again": again,
+        "may_pay": may_pay(found, outcome, now),
+        "may_verify": outcome in (Outcome.CHECKING, Outcome.HELD, Outcome.UNDERWAY),
+        "closed": lifecycle.subscription_refusal(found.grouped_order, now),
         "now": now,
     }
     return render(request, "grouped_orders/buyer/sub_order.html", context)
 
 
 @require_POST
-@private_page
+@secret_page
 def verify(request: HttpRequest, secret: str) -> HttpResponse:
     """« Vérifier mon paiement » : ask the provider now."""
     sub_order = _sub_order_or_404(secret)
     for attempt in sub_order.payments.filter(next_check_at__isnull=False):
         checkout.settle(attempt, now=timezone.now())
-    return redirect("buyer:sub_order", secret)
+    return redirect(back_to("buyer:sub_order", secret, times=0))
 
 
-def _outcome(sub_order: SubOrder, payment: Payment | None, *, is_back: bool) -> str:
-    """Which truth the page tells; never a failure while the money may have moved."""
-    if sub_order.status == SubOrderStatus.PAID:
-        return "paid"
-    if sub_order.status == SubOrderStatus.CANCELLED:
-        return "cancelled"
-    if payment is None:
-        return "pending"
-    match payment.state:
-        case PaymentState.CAPTURING | PaymentState.PENDING:
-            return "checking"
-        case state if state in OPEN_STATES and payment.reason:
-            return "refused"
-        case state if state in OPEN_STATES:
-            return "checking" if is_back else "underway"
-        case PaymentState.FAILED:
-            return "refused"
-        case PaymentState.ABANDONED:
-            return "abandoned"
-        case PaymentState.SUPERSEDED:
-            return "not_taken"
-        case PaymentState.CAPTURED if Refund.objects.filter(capture__payment=payment).exists():
-            return "given_back"
-        case PaymentState.CAPTURED:  # received, and not as it was asked: the bookseller looks at it
-            return "checking"
-    return "pending"
+def times_back(request: HttpRequest) -> int | None:
+    """How often the page of somebody who is back from a provider has asked; None when he is not."""
+    given = request.GET.get("retour", "")
+    return int(given) if re.fullmatch("[0-9]{1,2}", given) else None
 
 
-def _may_pay(sub_order: SubOrder, now: datetime) -> bool:
-    return (
-        sub_order.status == SubOrderStatus.PENDING
-        and sub_order.grouped_order.takes_sub_orders(now)
-        and not sub_order.payments.in_doubt().exists()
-    )
+def back_to(name: str, *args: str, times: int) -> str:
+    return f"{reverse(name, args=args)}?retour={times}"
 
 
-def _has_ordered(order: GroupedOrder, form: RegistrationForm) -> bool:
-    same = order.sub_orders.filter(email__iexact=form.cleaned_data["email"])
+def _has_ordered(order: GroupedOrder, email: str) -> bool:
+    same = order.sub_orders.filter(email__iexact=email)
     return same.exclude(status=SubOrderStatus.CANCELLED).exists()
 
 
-def _closed(request: HttpRequest, order: GroupedOrder, refusal: str, now: datetime, status: int) -> HttpResponse:
+def _closed(request: HttpRequest, order: GroupedOrder, refusal: str, now: datetime) -> HttpResponse:
+    """The link is right and the page explains: 200, never 410, for the deadline may be moved. A form sent: 409."""
     context = {"order": order, "book": order.book, "refusal": refusal, "now": now}
+    status = 409 if request.method == "POST" else 200
     return render(request, "grouped_orders/buyer/closed.html", context, status=status)
 
 

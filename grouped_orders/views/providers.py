@@ -2,9 +2,8 @@
 
 import time
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
@@ -13,28 +12,25 @@ from grouped_orders import checkout, payments
 from grouped_orders.models import Payment
 from grouped_orders.payments.base import BadSignature, Unknown
 from grouped_orders.statuses import PaymentMethod, PaymentState
-from grouped_orders.views.buyer import private_page
+from grouped_orders.views.buyer import back_to, secret_page, times_back
 
-# No message of either provider comes near it.
+# Bytes. No message of either provider comes near it.
 LONGEST_MESSAGE = 1_000_000
 
 
 @require_safe
-@private_page
+@secret_page
 def returned(request: HttpRequest, secret: str, payment_id: str) -> HttpResponse:
     """The payer is back. Whatever the address says, the provider is asked; its page then tells the truth."""
     payment = _payment_or_404(secret, payment_id)
     if _is_about(request, payment):
         payment = checkout.settle(payment, now=timezone.now())
         _wait_for_the_other(payment)
-    times = request.GET.get("retour", "0")
-    return redirect(
-        f"{reverse('buyer:sub_order', args=[secret])}?retour={times if times.isascii() and times.isdigit() else 0}"
-    )
+    return redirect(back_to("buyer:sub_order", secret, times=times_back(request) or 0))
 
 
 @require_safe
-@private_page
+@secret_page
 def abandoned(request: HttpRequest, secret: str, payment_id: str) -> HttpResponse:
     """The payer pressed « Annuler ». What he paid all the same is paid."""
     payment = _payment_or_404(secret, payment_id)
@@ -57,12 +53,13 @@ def card_webhook(request: HttpRequest) -> HttpResponse:
 
 def _hear(request: HttpRequest, method: PaymentMethod) -> HttpResponse:
     """200: taken, whether it concerns us or not. 400: not theirs. 503: come back, the proof cannot be had now."""
-    if method not in payments.enabled_methods():  # nothing can be proved without the shared secret
-        return HttpResponse(status=404)
-    if int(request.headers.get("Content-Length") or 0) > LONGEST_MESSAGE:
+    if method not in payments.enabled_methods():  # no secret is shared, so nothing could prove where it comes from
+        raise Http404
+    raw = request.read(LONGEST_MESSAGE + 1)  # no more is held in memory, whatever length is announced
+    if len(raw) > LONGEST_MESSAGE:
         return HttpResponse(status=413)
     try:
-        checkout.hear(method, request.headers, request.body, now=timezone.now())
+        checkout.hear(method, request.headers, raw, now=timezone.now())
     except BadSignature:
         return HttpResponse(status=400)
     except Unknown:
