@@ -1,0 +1,370 @@
+"""One's own page: the truth about each payment, in words, and never « échec » when it is not known."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from grouped_orders import checkout, lifecycle
+from grouped_orders.models import Capture, GroupedOrder, Mail, Payment, Refund, SubOrder
+from grouped_orders.statuses import HandMethod
+from tests.factories import SubOrderFactory, UserFactory
+from tests.grouped_orders.views.conftest import NOON
+from tests.grouped_orders.views.story import own_url
+from tests.pages import Page, words
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
+
+UNTIL = "Votre commande ne compte qu’une fois payée : vous avez jusqu’au mercredi 25 novembre 2026 à minuit."
+AGAIN = "Payer à nouveau · 12,80 €"
+RESUME = "Reprendre le paiement · 12,80 €"
+VERIFY = "Vérifier mon paiement"
+DO_NOT_PAY_TWICE = (
+    "Ne payez pas une seconde fois : dès que le prestataire nous répond, cette page le dit et la confirmation vous est "
+    "envoyée par mail."
+)
+
+GOING_BACK = "12,80 € vous sont remboursés : le remboursement est en cours. Un mail vous dira quand il est fait."
+
+
+@pytest.fixture
+def attempt(sub_order: SubOrder) -> Callable[..., Payment]:
+    """An attempt to pay by card in any state, written as checkout would have."""
+
+    def create(state: str, method: str = "CARD", provider_ref: str = "cs_1", **facts: Any) -> Payment:
+        facts |= {"captured_at": timezone.now()} if state == "CAPTURED" else {}
+        return Payment.objects.create(
+            sub_order=sub_order, method=method, amount=Decimal("12.80"), state=state, provider_ref=provider_ref, **facts
+        )
+
+    return create
+
+
+def read(client: Client, sub_order: SubOrder, query: str = "") -> Page:
+    return Page(client.get(own_url(sub_order) + query))
+
+
+def told(page: Page) -> str:
+    (box,) = page.tree.xpath("//main//*[@role='status']")
+    return words(box)
+
+
+def offers(page: Page) -> list[str]:
+    """The buttons of the page, and the links that look like one."""
+    return [words(button) for button in page.tree.xpath("//main//*[contains(@class, 'button ') or @class='button']")]
+
+
+def test_own_page_shows_what_was_ordered(client: Client, sub_order: SubOrder) -> None:
+    page = read(client, sub_order)
+    assert (page.status, page.title) == (200, f"Ma commande n° {sub_order.pk} – DLIVRE")
+    assert page.facts() == {
+        "Commande initiée par": "COLLEGE VICTOR PROUVE",
+        "Date limite de commande": "mercredi 25 novembre 2026 à minuit",
+        "Adresse de mise à disposition": "ANNEXE2, rue des jonquilles5500 DINANTBELGIQUE",
+        "Client": "Louise Grandville",
+        "Email": "louise@free.example",
+        "Date d’achat": "24/11/2026 (à 12:00:00)",
+    }
+    assert page.rows() == [["LE LIVRE QU’IL NE FAUT PAS LIRE ! (EAN 9782362210419)", "2", "6,40 €", "12,80 €"]]
+    assert page.rows(of=1)[-1] == ["Total TTC", "12,80 €"]
+    assert [link for link in page.links().values() if link.startswith("mailto:")] == [
+        "mailto:cdi@victorprouve.example",
+        "mailto:contact@dlivre.example",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "facts", "query", "says", "offered"),
+    [
+        ("CREATED", {}, "", "Un paiement est commencé et n’est pas terminé.", [RESUME, VERIFY]),
+        ("REDIRECTED", {}, "", "Un paiement est commencé et n’est pas terminé.", [RESUME, VERIFY]),
+        ("REDIRECTED", {}, "?retour=0", f"Nous vérifions votre paiement. {DO_NOT_PAY_TWICE}", [VERIFY]),
+        ("CAPTURING", {}, "", f"Nous vérifions votre paiement. {DO_NOT_PAY_TWICE}", [VERIFY]),
+        (
+            "PENDING",
+            {},
+            "",
+            "Nous vérifions votre paiement. Le prestataire l’a reçu et le vérifie encore, ce qui peut durer quelques "
+            "jours. Ne payez pas une seconde fois : la confirmation vous est envoyée par mail dès qu’il l’accepte.",
+            [VERIFY],
+        ),
+        (
+            "REDIRECTED",
+            {"reason": "INSTRUMENT_DECLINED"},
+            "?retour=0",
+            "Le paiement a été refusé. Rien n’a été débité. PayPal ou votre banque a refusé la carte ou le compte "
+            f"choisi. Essayez une autre carte ou l’autre mode de paiement. {UNTIL}",
+            [AGAIN],
+        ),
+        (
+            "FAILED",
+            {"reason": "insufficient_funds"},
+            "",
+            "Le paiement a été refusé. Rien n’a été débité. Le compte n’est pas assez approvisionné. Essayez une autre "
+            f"carte ou l’autre mode de paiement. {UNTIL}",
+            [AGAIN],
+        ),
+        (
+            "FAILED",
+            {"reason": "some_new_code"},
+            "",
+            "Le paiement a été refusé. Rien n’a été débité. Essayez une autre carte ou l’autre mode de paiement. "
+            f"{UNTIL}",
+            [AGAIN],
+        ),
+        (
+            "FAILED",
+            {"provider_ref": "", "reason": "ConnectTimeout"},
+            "",
+            "Le service de paiement n’a pas répondu. Rien n’a été débité. Réessayez dans quelques minutes, ou "
+            f"choisissez l’autre mode de paiement. {UNTIL}",
+            [AGAIN],
+        ),
+        ("ABANDONED", {}, "", f"Vous avez annulé le paiement. Rien n’a été débité. {UNTIL}", [AGAIN]),
+        (
+            "EXPIRED",
+            {},
+            "",
+            f"Le paiement commencé n’a pas été terminé à temps. Rien n’a été débité. {UNTIL}",
+            [AGAIN],
+        ),
+        (
+            "SUPERSEDED",
+            {"reason": "La commande ne pouvait plus prendre ce paiement"},
+            "",
+            f"Votre paiement n’a pas été débité. La commande ne pouvait plus prendre ce paiement. {UNTIL}",
+            [AGAIN],
+        ),
+        (
+            "SUPERSEDED",
+            {"reason": "Remplacé", "next_check_at": NOON},
+            "",
+            f"Nous vérifions votre paiement. {DO_NOT_PAY_TWICE}",
+            [VERIFY],
+        ),
+    ],
+)
+def test_own_page_tells_the_truth(
+    client: Client,
+    sub_order: SubOrder,
+    attempt: Callable[..., Payment],
+    state: str,
+    facts: dict[str, Any],
+    query: str,
+    says: str,
+    offered: list[str],
+) -> None:
+    attempt(state, **facts)
+    page = read(client, sub_order, query)
+    assert told(page).startswith(says)
+    assert offers(page) == offered
+    assert [word for word in ("échec", "échoué", "erreur") if word in page.main.lower()] == []
+
+
+def test_own_page_unpaid_offers_to_pay(client: Client, sub_order: SubOrder) -> None:
+    page = read(client, sub_order)
+    assert told(page) == f"Votre commande n’est pas encore payée. {UNTIL}"
+    assert page.links()["Payer maintenant · 12,80 €"] == f"{own_url(sub_order)}payment/"
+
+
+def test_own_page_unpaid_after_the_deadline_sends_to_the_shop(client: Client, sub_order: SubOrder) -> None:
+    GroupedOrder.objects.update(deadline=date(2026, 11, 23))
+    page = read(client, sub_order)
+    assert (told(page), offers(page)) == (
+        "Votre commande n’est pas encore payée. La date limite (23/11/2026) est passée : il n’est plus possible de "
+        "commander. La librairie peut encore accepter votre règlement : écrivez-lui.",
+        [],
+    )
+
+
+def test_own_page_puts_money_that_may_have_moved_first(
+    client: Client, sub_order: SubOrder, attempt: Callable[..., Payment]
+) -> None:
+    attempt("PENDING", provider_ref="cs_1")
+    attempt("ABANDONED", provider_ref="cs_2")
+    page = read(client, sub_order)
+    assert (told(page)[:30], offers(page)) == ("Nous vérifions votre paiement.", [VERIFY])
+
+
+def test_own_page_of_an_amount_that_was_not_asked_asks_for_no_other(
+    client: Client, sub_order: SubOrder, attempt: Callable[..., Payment]
+) -> None:
+    payment = attempt("CAPTURED", set_aside=True)
+    capture(payment, amount="1.00")
+    page = read(client, sub_order)
+    assert (told(page), offers(page)) == (
+        "La librairie vérifie votre paiement. Le montant reçu n’est pas celui de la commande. Ne payez pas une seconde "
+        "fois : écrivez à la librairie si elle ne vous a pas écrit.",
+        [],
+    )
+
+
+# Money that counts, money given back --------------------------------------------------------------
+
+
+def capture(payment: Payment, amount: str = "12.80") -> Capture:
+    return Capture.objects.create(
+        payment=payment,
+        method=payment.method,
+        provider_id=f"pi_{payment.pk}",
+        status="COMPLETED",
+        amount=Decimal(amount),
+        currency="EUR",
+    )
+
+
+def pay_by_hand(sub_order: SubOrder) -> None:
+    checkout.record_by_hand(
+        sub_order, method=HandMethod.SHOP, reference="12", by=UserFactory(is_staff=True), now=timezone.now()
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("WAITING", "Un mail de confirmation est envoyé à louise@free.example."),
+        ("SENT", "Un mail de confirmation a été envoyé à louise@free.example."),
+        (
+            "FAILED",
+            "Le mail de confirmation n’a pas pu être remis à louise@free.example : gardez l’adresse de cette page, et "
+            "signalez-le à la librairie.",
+        ),
+    ],
+)
+def test_own_page_paid_says_what_became_of_the_mail(client: Client, sub_order: SubOrder, state: str, says: str) -> None:
+    pay_by_hand(sub_order)
+    Mail.objects.update(state=state, sent_at=NOON if state == "SENT" else None)
+    page = read(client, sub_order)
+    assert (told(page), offers(page)) == (f"Votre commande est payée. Merci ! {says}", [])
+    assert page.facts()["Mode de paiement"] == "Réglé à la librairie"
+
+
+def test_own_page_paid_says_where_the_books_are(client: Client, sub_order: SubOrder) -> None:
+    bookseller, now = UserFactory(is_staff=True), timezone.now()
+    pay_by_hand(sub_order)
+
+    def books() -> str:
+        return words(read(client, sub_order).tree.get_element_by_id("suite").getnext())
+
+    said = [books()]
+    GroupedOrder.objects.update(deadline=date(2026, 11, 23))
+    said += [books()]
+    order = lifecycle.validate(sub_order.grouped_order, by=bookseller, now=now)
+    said += [books()]
+    lifecycle.close(order, by=bookseller, now=now)
+    said += [books()]
+    assert said == [
+        "Les livres sont commandés après la date limite.",
+        "La date limite est passée : la librairie prépare la commande.",
+        "Les livres sont commandés depuis le 24/11/2026.",
+        "Les livres sont à disposition depuis le 24/11/2026.",
+    ]
+
+
+def test_own_page_cancelled_says_there_is_nothing_to_pay(client: Client, sub_order: SubOrder) -> None:
+    checkout.cancel_sub_order(sub_order, by=UserFactory(), reason="Erreur", refund=False, now=timezone.now())
+    page = read(client, sub_order)
+    assert (told(page), offers(page)) == ("Cette commande est annulée. Il n’y a rien à payer.", [])
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"state": "REQUESTED"}, GOING_BACK),
+        ({"state": "PENDING"}, GOING_BACK),
+        (
+            {"state": "DONE", "done_at": NOON},
+            "12,80 € vous ont été remboursés le 24/11/2026. Selon votre banque, la somme peut mettre quelques jours à "
+            "apparaître.",
+        ),
+        (
+            {"state": "FAILED", "next_try_at": None},
+            "La librairie vous rembourse elle-même 12,80 € : écrivez-lui si elle ne vous a pas écrit.",
+        ),
+        (
+            {"state": "REQUESTED", "next_try_at": None},
+            "La librairie vous rembourse elle-même 12,80 € : écrivez-lui si elle ne vous a pas écrit.",
+        ),
+    ],
+)
+def test_own_page_follows_a_refund_to_its_end(
+    client: Client, sub_order: SubOrder, attempt: Callable[..., Payment], facts: dict[str, Any], says: str
+) -> None:
+    payment = attempt("CAPTURED")
+    lifecycle.mark_paid(sub_order, now=timezone.now())
+    lifecycle.cancel_sub_order(sub_order, by=None, reason="Épuisé", now=timezone.now())
+    Refund.objects.create(capture=capture(payment), amount=Decimal("12.80"), reason="Épuisé", **facts)
+    assert told(read(client, sub_order)) == "Cette commande est annulée. " + says
+
+
+def test_own_page_paid_twice_says_what_goes_back(
+    client: Client, sub_order: SubOrder, attempt: Callable[..., Payment]
+) -> None:
+    attempt("CAPTURED")
+    lifecycle.mark_paid(sub_order, now=timezone.now())
+    twice = attempt("CAPTURED", method="PAYPAL", provider_ref="5O1", set_aside=True)
+    Refund.objects.create(capture=capture(twice), amount=Decimal("12.80"), reason="Reçu en trop")
+    assert told(read(client, sub_order)) == (
+        "Votre commande est payée. Merci ! Un mail de confirmation est envoyé à louise@free.example. "
+        f"Un paiement a été reçu en trop. {GOING_BACK}"
+    )
+
+
+# While it waits, and to whom it opens -------------------------------------------------------------
+
+
+def next_look(page: Page) -> list[str]:
+    """Where the page goes by itself, with JavaScript and without."""
+    quiet = page.tree.xpath("//*[@data-again]/@data-again")
+    reload = page.tree.xpath("//noscript/meta[@http-equiv='refresh']/@content")
+    assert reload == [f"3; url={address}" for address in quiet]
+    return quiet
+
+
+def test_own_page_asks_again_by_itself_a_few_times(
+    client: Client, sub_order: SubOrder, attempt: Callable[..., Payment]
+) -> None:
+    payment = attempt("CAPTURING")
+    back = reverse("payments:returned", args=[sub_order.secret, payment.public_id])
+    looks = [next_look(read(client, sub_order, query)) for query in ("", "?retour=0", "?retour=5", "?retour=6")]
+    assert looks == [[f"{back}?retour=1"], [f"{back}?retour=1"], [f"{back}?retour=6"], []]
+
+
+@pytest.mark.parametrize("state", ["PENDING", "FAILED", "REDIRECTED", "ABANDONED"])
+def test_own_page_does_not_move_when_there_is_nothing_to_wait_for(
+    client: Client, sub_order: SubOrder, attempt: Callable[..., Payment], state: str
+) -> None:
+    attempt(state)
+    assert next_look(read(client, sub_order)) == []
+
+
+@pytest.mark.parametrize("times", ["6", "99", "-1", "²", "x", "", "9" * 5000])
+def test_own_page_that_waited_long_enough_offers_to_go_on(
+    client: Client, sub_order: SubOrder, attempt: Callable[..., Payment], times: str
+) -> None:
+    attempt("REDIRECTED")
+    page = read(client, sub_order, f"?retour={times}")
+    assert (next_look(page), offers(page)) == ([], [RESUME, VERIFY])
+
+
+def test_own_page_opens_with_its_secret_only(client: Client, sub_order: SubOrder) -> None:
+    guesses = [str(sub_order.pk), sub_order.grouped_order.public_id, sub_order.secret[:-1], "%00", "x" * 5000]
+    found = [client.get(f"/order/grouped/suborder/{guess}/") for guess in guesses]
+    assert {(answer.status_code, Page(answer).title) for answer in found} == {(404, "Page introuvable – DLIVRE")}
+
+
+def test_own_page_shows_nobody_else(client: Client, sub_order: SubOrder) -> None:
+    SubOrderFactory(grouped_order=sub_order.grouped_order, last_name="Autrui", email="autrui@free.example")
+    assert "autrui" not in client.get(own_url(sub_order)).content.decode().lower()
+
+
+def test_own_page_leaves_no_trace(client: Client, sub_order: SubOrder) -> None:
+    answer = client.get(own_url(sub_order))
+    headers = ("Cache-Control", "X-Robots-Tag", "Referrer-Policy")
+    assert [answer[header] for header in headers] == ["no-store", "noindex", "same-origin"]
+    assert answer.cookies.keys() <= {"csrftoken"}
