@@ -59,10 +59,20 @@ def start(sub_order: SubOrder, *, method: PaymentMethod, terms: Terms | None, no
 
 
 def abandon(payment: Payment, *, now: datetime) -> Payment:
-    """The payer came back by « Annuler ». The provider has the last word: what was paid all the same is paid."""
-    payment = settle(payment, now=now)
-    if payment.state not in OPEN_STATES:
+    """The payer came back by « Annuler ». The provider has the last word: what was paid all the same is paid.
+
+    While the provider does not answer nothing is abandoned: the payment stays as it was, and is asked about again.
+    """
+    if payment.state not in OPEN_STATES or not payment.provider_ref:
+        return settle(payment, now=now)
+    try:
+        snapshot = payments.provider(payment.method).fetch(payment.provider_ref)
+    except Unknown:
         return payment
+    except Refused:
+        return settle(payment, now=now)
+    if snapshot.phase != "open":
+        return settle(payment, now=now)
     with transaction.atomic():
         payment = hold_payment(payment)
         if payment.state in OPEN_STATES:

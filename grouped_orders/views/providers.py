@@ -32,11 +32,11 @@ def returned(request: HttpRequest, secret: str, payment_id: str) -> HttpResponse
 @require_safe
 @secret_page
 def abandoned(request: HttpRequest, secret: str, payment_id: str) -> HttpResponse:
-    """The payer pressed « Annuler ». What he paid all the same is paid."""
+    """The payer pressed « Annuler ». What he paid all the same is paid, and while nobody knows, his page says so."""
     payment = _payment_or_404(secret, payment_id)
     if _is_about(request, payment):
         checkout.abandon(payment, now=timezone.now())
-    return redirect("buyer:sub_order", secret)
+    return redirect(back_to("buyer:sub_order", secret, times=0))
 
 
 @csrf_exempt

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 
 from grouped_orders import clock, payments
 from grouped_orders.checkout import AlreadyPaid
@@ -159,6 +160,44 @@ def test_declined_answer_lost_gives_the_payer_his_page_back(buyer: Buyer, paypal
     assert_ledger_agrees(paypal_simulator)
 
 
+@pytest.fixture
+def impatient(paypal_simulator: Simulator, card_simulator: Simulator) -> float:
+    """The clients give up after this many seconds instead of TIMEOUT."""
+    patience = 0.4
+    payments.provider(PAYPAL)._api.timeout = (patience, patience)  # type: ignore[attr-defined]
+    payments.provider(CARD)._stripe._requestor._client._timeout = (patience, patience)  # type: ignore[attr-defined]
+    return patience
+
+
+@pytest.mark.parametrize("kind", ["delay", "status"])
+@pytest.mark.parametrize("method", [PAYPAL, CARD])
+def test_cancel_that_no_provider_confirms_is_neither_abandoned_nor_lost(
+    buyer: Buyer,
+    impatient: float,
+    paypal_simulator: Simulator,
+    card_simulator: Simulator,
+    method: PaymentMethod,
+    kind: str,
+) -> None:
+    """He paid in one tab and pressed « Annuler » in another, while the provider did not answer."""
+    simulator = paypal_simulator if method == PAYPAL else card_simulator
+    simulator.pay(buyer.start(method))
+    simulator.fault(kind, match="GET /v", times=MANY, seconds=impatient * 2)
+    cancel = reverse("payments:abandoned", args=[buyer.sub_order.secret, buyer.last.public_id])
+    page = Page(buyer.client.get(cancel, follow=True))
+    assert "Nous vérifions votre paiement. Ne payez pas une seconde fois" in page.main
+    assert [word for word in ("annulé", "Rien n’a été débité", "Payer", "Reprendre") if word in page.main] == []
+    assert buyer.truth == (PENDING, [PaymentState.REDIRECTED])
+    simulator.clear_faults()
+    buyer.wait(minutes=2)
+    for payment in Payment.objects.due(buyer.now):
+        buyer.settle(payment)
+    buyer.settle()
+    assert (buyer.truth, kinds()) == ((PAID, [PaymentState.CAPTURED]), ["sub_order_paid"])
+    assert net_of(simulator) == Decimal("12.80")
+    assert_ledger_agrees(paypal_simulator, card_simulator)
+
+
 def test_unauthorized_for_ever_is_a_clean_message_and_few_calls(buyer: Buyer, paypal_simulator: Simulator) -> None:
     back = paypal_simulator.pay(buyer.start())
     paypal_simulator.fault("status", match="/v2/", times=MANY, status=401)
@@ -168,15 +207,6 @@ def test_unauthorized_for_ever_is_a_clean_message_and_few_calls(buyer: Buyer, pa
     buyer.settle()
     assert buyer.truth == (PAID, [PaymentState.CAPTURED])
     assert_ledger_agrees(paypal_simulator)
-
-
-@pytest.fixture
-def impatient(paypal_simulator: Simulator, card_simulator: Simulator) -> float:
-    """The clients give up after this many seconds instead of TIMEOUT."""
-    patience = 0.4
-    payments.provider(PAYPAL)._api.timeout = (patience, patience)  # type: ignore[attr-defined]
-    payments.provider(CARD)._stripe._requestor._client._timeout = (patience, patience)  # type: ignore[attr-defined]
-    return patience
 
 
 def seconds_of(hung: int) -> int:

@@ -77,7 +77,7 @@ def test_payer_who_cancelled_reads_it_and_may_pay(
     client: Client, sub_order: SubOrder, provider: Simulator, page: str
 ) -> None:
     cancelled = client.get(path(provider.cancel(page)))
-    assert (cancelled.status_code, cancelled.url) == (302, own_url(sub_order))
+    assert (cancelled.status_code, cancelled.url) == (302, f"{own_url(sub_order)}?retour=0")
     own = Page(client.get(cancelled.url))
     assert "Vous avez annulé le paiement. Rien n’a été débité." in own.main
     assert own.links()["Payer à nouveau · 12,80 €"] == payment_url(sub_order)
