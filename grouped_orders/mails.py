@@ -123,6 +123,21 @@ def refund_done(refund: Refund) -> None:
     )
 
 
+def payment_denied(payment: Payment) -> None:
+    """To the buyer whose payment waited at the provider's and was refused after all: nothing came, and what to do."""
+    sub_order = payment.sub_order
+    order = sub_order.grouped_order
+    _send(
+        "payment_denied",
+        f"payment_denied:{payment.pk}",
+        to=sub_order.email,
+        order=order,
+        sub_order=sub_order,
+        payment=payment,
+        may_pay=sub_order.status == SubOrderStatus.PENDING and order.takes_sub_orders(timezone.now()),
+    )
+
+
 def payment_superseded(payment: Payment) -> None:
     """To the buyer, who approved a payment that was not taken: nothing was debited, and what to do now."""
     sub_order = payment.sub_order

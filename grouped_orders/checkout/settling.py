@@ -222,6 +222,7 @@ def _record(payment: Payment, snapshot: Snapshot, now: datetime) -> Payment:
     elif states:
         if payment.state == PaymentState.PENDING:
             _alert(payment.sub_order, _("Paiement en attente finalement refusé"), captures[-1].reason, now)
+            mails.payment_denied(payment)
         _set_state(payment, PaymentState.FAILED, now, reason=captures[-1].reason)
     elif _is_leased(payment, now):
         pass  # an answer from before the money was asked for; whoever asked for it writes down what became of it

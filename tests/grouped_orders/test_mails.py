@@ -9,6 +9,7 @@ from decimal import Decimal
 from io import BytesIO
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -421,6 +422,47 @@ def test_payment_superseded_after_the_deadline_offers_nothing(payment: Payment):
     assert "Vous n’avez rien à faire." in the_mail().text
 
 
+@pytest.mark.parametrize(
+    ("status", "deadline", "next_step"),
+    [
+        (
+            SubOrderStatus.PENDING,
+            date(2026, 3, 29),
+            "Votre commande ne compte qu’une fois payée. Vous pouvez payer à nouveau sur sa page, jusqu’au dimanche "
+            "29 mars 2026 à minuit.",
+        ),
+        (
+            SubOrderStatus.PENDING,
+            date(2026, 3, 24),
+            "On ne peut plus payer en ligne. La librairie peut encore accepter votre règlement : écrivez-lui.",
+        ),
+        (
+            SubOrderStatus.PAID,
+            date(2026, 3, 29),
+            "Votre commande est payée par un autre paiement : vous n’avez rien à faire.",
+        ),
+        (SubOrderStatus.CANCELLED, date(2026, 3, 29), "Votre commande est annulée : vous n’avez rien à faire."),
+    ],
+)
+def test_payment_denied_says_what_to_do(payment: Payment, status: SubOrderStatus, deadline: date, next_step: str):
+    payment.sub_order.status = status
+    payment.sub_order.grouped_order.deadline = deadline
+    with time_machine.travel(NOW, tick=False):
+        mails.payment_denied(payment)
+    mail = the_mail()
+    assert (mail.recipient, printed(mail.subject)) == (
+        "armand.duplantis@gmail.example",
+        "Votre paiement a été refusé (commande n° 129)",
+    )
+    assert printed(mail.text) == (
+        "Bonjour,\n\n"
+        "Votre paiement de 12,80 € (PayPal) pour votre commande n° 129 était en cours de vérification. Il a finalement "
+        f"été refusé : la librairie n’a rien reçu.\n\n{next_step}\n\n"
+        f"Voir ma commande :\n{payment.sub_order.url}\n" + FOOT
+    )
+    assert [part in reads(mail) for part in ("Il a finalement été refusé", next_step)] == [True, True]
+
+
 def test_invitation_wears_the_same_clothes(order: GroupedOrder):
     invitation.invite(order.initiator)
     mail = the_mail()
@@ -467,14 +509,15 @@ def every_mail(order: GroupedOrder, sub_order: SubOrder, payment: Payment) -> Ca
         mails.order_cancelled(order, reason="Épuisé")
         mails.refund_done(Refund.objects.first() or give_back(payment))
         mails.payment_superseded(payment)
+        mails.payment_denied(payment)
         return list(Mail.objects.all())
 
     return send
 
 
 def test_each_reason_makes_one_mail(every_mail: Callable[[], list[Mail]]):
-    assert len(every_mail()) == 7
-    assert len(every_mail()) == 7
+    assert len(every_mail()) == 8
+    assert len(every_mail()) == 8
 
 
 def test_html_asks_nothing_from_outside(every_mail: Callable[[], list[Mail]]):

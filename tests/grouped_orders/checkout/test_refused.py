@@ -48,8 +48,9 @@ def test_pending_is_not_paid_until_it_is(buyer: Buyer, paypal_simulator: Simulat
     if fate == "COMPLETED":
         assert (buyer.truth, kinds()) == ((PAID, [PaymentState.CAPTURED]), ["sub_order_paid"])
     else:
-        assert (buyer.truth, kinds()) == ((PENDING, [PaymentState.FAILED]), [])
-        # The bookseller reads it in the journal, and the payer may pay again.
+        # The bookseller reads it in the journal; the payer is told once, and may pay again.
+        buyer.settle()
+        assert (buyer.truth, kinds()) == ((PENDING, [PaymentState.FAILED]), ["payment_denied"])
         assert JournalEntry.objects.filter(what__contains="finalement refusé").count() == 1
         paypal_simulator.pay(buyer.start())
         buyer.settle()
