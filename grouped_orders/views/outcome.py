@@ -48,12 +48,12 @@ _REFUSALS = {
 def outcome_of(sub_order: SubOrder, *, is_back: bool) -> tuple[Outcome, Payment | None]:
     """What to say, and the attempt it is about. `is_back`: the payer has just come back from the provider's page.
 
-    Money that may have moved comes before the latest attempt, however old it is.
+    Money that moved or may have moved comes before the latest attempt, however old it is.
     """
     attempts = list(sub_order.payments.all())
     latest = attempts[0] if attempts else None
     if sub_order.status == SubOrderStatus.PAID:
-        return Outcome.PAID, latest
+        return Outcome.PAID, next((a for a in attempts if a.state == PaymentState.CAPTURED and not a.set_aside), latest)
     if sub_order.status == SubOrderStatus.CANCELLED:
         return Outcome.CANCELLED, latest
     for attempt in attempts:
@@ -64,6 +64,9 @@ def outcome_of(sub_order: SubOrder, *, is_back: bool) -> tuple[Outcome, Payment 
                 return Outcome.HELD, attempt
             case PaymentState.CAPTURED if any(capture.refundable > 0 for capture in attempt.captures.all()):
                 return Outcome.UNEXPECTED, attempt
+            case PaymentState.SUPERSEDED if attempt.next_check_at and latest.state not in OPEN_STATES:
+                # Until the provider confirms that its page is shut, it may have been paid.
+                return Outcome.CHECKING, attempt
     return (_outcome_of_attempt(latest, is_back=is_back) if latest else Outcome.UNPAID), latest
 
 
@@ -80,8 +83,7 @@ def _outcome_of_attempt(attempt: Payment, *, is_back: bool) -> Outcome:
         case PaymentState.CAPTURED:
             return Outcome.GIVEN_BACK
         case PaymentState.SUPERSEDED:
-            # Until the provider confirms that its page is shut, it may have been paid.
-            return Outcome.CHECKING if attempt.next_check_at else Outcome.NOT_TAKEN
+            return Outcome.NOT_TAKEN
         case _expired:
             return Outcome.EXPIRED
 

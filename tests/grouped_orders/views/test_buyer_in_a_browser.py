@@ -14,7 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from grouped_orders import checkout
 from grouped_orders.models import GroupedOrder, Payment, SubOrder
-from grouped_orders.statuses import HandMethod
+from grouped_orders.statuses import HandMethod, MoneyBack
 from tests.browser import accessibility, faults, overflow
 from tests.factories import (
     BookFactory,
@@ -70,7 +70,9 @@ def addresses(order: GroupedOrder) -> dict[str, str]:
     paid, cancelled = own(), own()
     for received in (paid, cancelled):
         checkout.record_by_hand(received, method=HandMethod.SHOP, reference="", by=bookseller, now=now)
-    checkout.cancel_sub_order(cancelled, by=bookseller, reason="Erreur", refund=True, now=now)
+    checkout.cancel_sub_order(
+        cancelled, by=bookseller, reason="Erreur", refund=MoneyBack.BY_HAND, note="Espèces", now=now
+    )
     return {
         "form": form_url(order),
         "closed": form_url(over),
@@ -226,7 +228,7 @@ def test_page_that_waits_shows_the_news_by_itself(
     """The provider does not answer at first: the page says neither yes nor no, and then yes."""
     sub_order = SubOrderFactory(grouped_order=order)
     back = at_the_bank.pay(checkout.start(sub_order, method="CARD", terms=None, now=timezone.now()))
-    at_the_bank.fault("status", match="GET /v1/checkout/sessions", times=2, status=503)
+    at_the_bank.fault("status", match="GET /v1/checkout/sessions", times=1, status=503)
     page = phone(java_script_enabled=java_script)
     page.goto(back)
     expect(page.get_by_text("Nous vérifions votre paiement.")).to_be_visible()

@@ -180,16 +180,3 @@ def test_pages_work_without_javascript(
     page.get_by_role("button", name="Valider la commande groupée").click()
     expect(page.get_by_role("heading", name="Ma commande groupée")).to_be_visible()
     assert GroupedOrder.objects.count() == 2
-
-
-def test_subscription_page_weighs_less_than_60_kilobytes(
-    live_server: LiveServer, open_page: Callable[..., Page], order: GroupedOrder
-) -> None:
-    """Uncompressed, everything it asks for; a parent opens it on a phone, and nothing comes from elsewhere."""
-    page = open_page(390)
-    weights: dict[str, int] = {}
-    page.on("response", lambda response: weights.update({response.url: len(response.body())}))
-    public = f"/order/grouped/suborder/registration/{order.public_id}"
-    page.goto(live_server.url + public, wait_until="networkidle")
-    assert {url.startswith(live_server.url) for url in weights} == {True}
-    assert sum(weights.values()) < 60_000

@@ -28,7 +28,10 @@ DO_NOT_PAY_TWICE = (
     "Ne payez pas une seconde fois : dès que le prestataire nous répond, cette page le dit et la confirmation vous est "
     "envoyée par mail."
 )
-
+UNDERWAY = (
+    "Un paiement est commencé : nous ne savons pas encore s’il a abouti. Vérifiez-le d’abord. Si vous n’avez pas payé, "
+    "vous pouvez le reprendre."
+)
 GOING_BACK = "12,80 € vous sont remboursés : le remboursement est en cours. Un mail vous dira quand il est fait."
 
 
@@ -81,8 +84,8 @@ def test_own_page_shows_what_was_ordered(client: Client, sub_order: SubOrder) ->
 @pytest.mark.parametrize(
     ("state", "facts", "query", "says", "offered"),
     [
-        ("CREATED", {}, "", "Un paiement est commencé et n’est pas terminé.", [RESUME, VERIFY]),
-        ("REDIRECTED", {}, "", "Un paiement est commencé et n’est pas terminé.", [RESUME, VERIFY]),
+        ("CREATED", {}, "", UNDERWAY, [VERIFY, RESUME]),
+        ("REDIRECTED", {}, "", UNDERWAY, [VERIFY, RESUME]),
         ("REDIRECTED", {}, "?retour=0", f"Nous vérifions votre paiement. {DO_NOT_PAY_TWICE}", [VERIFY]),
         ("CAPTURING", {}, "", f"Nous vérifions votre paiement. {DO_NOT_PAY_TWICE}", [VERIFY]),
         (
@@ -191,6 +194,28 @@ def test_own_page_puts_money_that_may_have_moved_first(
     assert (told(page)[:30], offers(page)) == ("Nous vérifions votre paiement.", [VERIFY])
 
 
+def test_own_page_waits_for_an_older_page_that_may_not_be_shut(
+    client: Client, sub_order: SubOrder, attempt: Callable[..., Payment]
+) -> None:
+    """It may have been paid: what became of the attempt after it does not say that nothing was debited."""
+    attempt("SUPERSEDED", next_check_at=NOON)
+    attempt("FAILED", method="PAYPAL", provider_ref="")
+    page = read(client, sub_order)
+    assert (told(page), offers(page)) == (f"Nous vérifions votre paiement. {DO_NOT_PAY_TWICE}", [VERIFY])
+
+
+def test_own_page_underway_does_not_lead_to_a_second_payment(
+    client: Client, sub_order: SubOrder, attempt: Callable[..., Payment]
+) -> None:
+    """Of the two buttons, the one that asks the provider is the first and the loud one."""
+    attempt("REDIRECTED")
+    buttons = read(client, sub_order).with_class("button")
+    assert [(words(button), button.get("class")) for button in buttons] == [
+        (VERIFY, "button"),
+        (RESUME, "button button-quiet"),
+    ]
+
+
 def test_own_page_of_an_amount_that_was_not_asked_asks_for_no_other(
     client: Client, sub_order: SubOrder, attempt: Callable[..., Payment]
 ) -> None:
@@ -267,9 +292,10 @@ def test_own_page_paid_says_where_the_books_are(client: Client, sub_order: SubOr
 
 
 def test_own_page_cancelled_says_there_is_nothing_to_pay(client: Client, sub_order: SubOrder) -> None:
-    checkout.cancel_sub_order(sub_order, by=UserFactory(), reason="Erreur", refund=False, now=timezone.now())
+    checkout.cancel_sub_order(sub_order, by=UserFactory(), reason="Erreur", refund=None, now=timezone.now())
     page = read(client, sub_order)
     assert (told(page), offers(page)) == ("Cette commande est annulée. Il n’y a rien à payer.", [])
+    assert "Adresse de mise à disposition" not in page.facts()
 
 
 @pytest.mark.parametrize(
@@ -309,7 +335,9 @@ def test_own_page_paid_twice_says_what_goes_back(
     lifecycle.mark_paid(sub_order, now=timezone.now())
     twice = attempt("CAPTURED", method="PAYPAL", provider_ref="5O1", set_aside=True)
     Refund.objects.create(capture=capture(twice), amount=Decimal("12.80"), reason="Reçu en trop")
-    assert told(read(client, sub_order)) == (
+    page = read(client, sub_order)
+    assert page.facts()["Mode de paiement"] == "Paiement en ligne"
+    assert told(page) == (
         "Votre commande est payée. Merci ! Un mail de confirmation est envoyé à louise@free.example. "
         f"Un paiement a été reçu en trop. {GOING_BACK}"
     )
@@ -349,7 +377,7 @@ def test_own_page_that_waited_long_enough_offers_to_go_on(
 ) -> None:
     attempt("REDIRECTED")
     page = read(client, sub_order, f"?retour={times}")
-    assert (next_look(page), offers(page)) == ([], [RESUME, VERIFY])
+    assert (next_look(page), offers(page)) == ([], [VERIFY, RESUME])
 
 
 def test_own_page_opens_with_its_secret_only(client: Client, sub_order: SubOrder) -> None:

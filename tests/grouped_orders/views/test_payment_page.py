@@ -154,7 +154,7 @@ def test_payment_that_cannot_be_goes_to_ones_own_page(
         case "paid":
             checkout.record_by_hand(sub_order, method=HandMethod.CHEQUE, reference="1", by=bookseller, now=now)
         case "cancelled":
-            checkout.cancel_sub_order(sub_order, by=bookseller, reason="Erreur", refund=False, now=now)
+            checkout.cancel_sub_order(sub_order, by=bookseller, reason="Erreur", refund=None, now=now)
         case "closed":
             GroupedOrder.objects.update(deadline=timezone.localdate() - timedelta(days=1))
         case "in doubt":
