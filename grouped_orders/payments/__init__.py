@@ -6,7 +6,8 @@ from django.conf import settings
 
 from grouped_orders.payments.base import PaymentProvider, Unknown
 from grouped_orders.payments.card import Card
-from grouped_orders.payments.paypal import PayPal, PayPalApi
+from grouped_orders.payments.paypal import PayPal
+from grouped_orders.payments.paypal_api import PayPalApi
 from grouped_orders.statuses import PaymentMethod
 
 

@@ -9,7 +9,8 @@ from werkzeug.wrappers import Request
 
 from grouped_orders.payments.base import Attempt, Redirect
 from grouped_orders.payments.card import API_VERSION, Card
-from grouped_orders.payments.paypal import PayPal, PayPalApi
+from grouped_orders.payments.paypal import PayPal
+from grouped_orders.payments.paypal_api import PayPalApi
 from tests.payments.conftest import CANCEL_URL, OUR_ID, RETURN_URL
 
 MakeAttempt = Callable[..., Attempt]

@@ -20,7 +20,8 @@ from grouped_orders.payments.base import (
     same_origin,
 )
 from grouped_orders.payments.card import TIMEOUT, Card
-from grouped_orders.payments.paypal import PayPal, PayPalApi
+from grouped_orders.payments.paypal import PayPal
+from grouped_orders.payments.paypal_api import PayPalApi
 from grouped_orders.statuses import PaymentMethod
 from tests.payments.conftest import OUR_ID
 from tests.simulation import Simulator

@@ -11,7 +11,8 @@ from grouped_orders.payments import card as card_module
 from grouped_orders.payments import paypal_report
 from grouped_orders.payments.base import Attempt, Money, Movement, PaymentProvider, Unknown
 from grouped_orders.payments.card import Card
-from grouped_orders.payments.paypal import PayPal, PayPalApi
+from grouped_orders.payments.paypal import PayPal
+from grouped_orders.payments.paypal_api import PayPalApi
 from tests.payments.conftest import OUR_ID
 from tests.simulation import Simulator
 

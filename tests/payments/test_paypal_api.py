@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from grouped_orders.payments.base import Refused, Unknown
-from grouped_orders.payments.paypal import TIMEOUT, PayPalApi
+from grouped_orders.payments.paypal_api import TIMEOUT, PayPalApi
 
 Scripted = Callable[..., Any]
 OK = (200, {"fine": True})

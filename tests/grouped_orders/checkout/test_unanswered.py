@@ -13,7 +13,7 @@ from django.urls import reverse
 from grouped_orders import clock, payments
 from grouped_orders.checkout import AlreadyPaid
 from grouped_orders.models import Payment
-from grouped_orders.payments import card, paypal
+from grouped_orders.payments import card, paypal_api
 from grouped_orders.statuses import PaymentMethod, PaymentState, SubOrderStatus
 from tests.grouped_orders.checkout.conftest import MANY, Buyer, kinds, refund_all, struck
 from tests.grouped_orders.checkout.ledger import assert_ledger_agrees, net_of
@@ -211,7 +211,7 @@ def test_unauthorized_for_ever_is_a_clean_message_and_few_calls(buyer: Buyer, pa
 
 def seconds_of(hung: int) -> int:
     """What so many calls that hang cost at the clients' real patience."""
-    return int(hung * max(paypal.TIMEOUT[1], card.TIMEOUT[1]))
+    return int(hung * max(paypal_api.TIMEOUT[1], card.TIMEOUT[1]))
 
 
 def test_provider_that_hangs_lets_the_start_page_answer_within_25_seconds(
