@@ -13,6 +13,7 @@ Besides the faults of stage.py and webhooks.py:
     POST /_sim/payments/<payment intent>        {"status": "succeeded" | "failed"}   what the bank decides later
     POST /_sim/payments/<payment intent>/refund {"amount": 640}                      a refund from the dashboard
     POST /_sim/refunds/<id>                     {"status": "succeeded" | "failed"}
+    POST /_sim/refunds/<id>/return                     the money of a refund that succeeded comes back
 """
 
 import argparse

@@ -15,6 +15,7 @@ class Refunds:
         self._stage.route("GET", "/v1/refunds/<id>", self._get)
         self._stage.route("POST", "/_sim/payments/<id>/refund", self._by_hand)
         self._stage.route("POST", "/_sim/refunds/<id>", self._move)
+        self._stage.route("POST", "/_sim/refunds/<id>/return", self._come_back)
 
     def _create(self) -> Response:
         return self._book.once(self._make)
@@ -85,10 +86,27 @@ class Refunds:
         elif refund["status"] == "failed":
             self._book.announce("refund.failed", refund)
 
+    def _come_back(self, id: str) -> Response:
+        """The bank could not take the money, days after « succeeded »: it is the shop's again."""
+        with self._stage.lock:
+            refund = self._book.find("refund", id)
+            if refund["status"] != "succeeded":
+                raise Problem(f"This refund is {refund['status']}.", status=409)
+            charge = self._book.find("charge", refund["charge"])
+            refund |= {"status": "failed", "failure_reason": "lost_or_stolen_card"}
+            charge["amount_refunded"] -= refund["amount"]
+            charge["refunded"] = False
+            refund["failure_balance_transaction"] = self._book.move_money(
+                "returned", refund, refund["metadata"].get("refund") or charge["metadata"].get("payment", "")
+            )
+            self._book.announce("refund.failed", refund)
+            self._stage.save()
+            return jsonify(self._book.shown(refund))
+
     def _list(self) -> Response:
         with self._stage.lock:
-            wanted = request.args.get("payment_intent")
-            refunds = [r for r in self._book.all("refund") if wanted in (None, r["payment_intent"])]
+            wanted = {name: request.args[name] for name in ("payment_intent", "charge") if name in request.args}
+            refunds = [r for r in self._book.all("refund") if wanted.items() <= r.items()]
             return self._book.listed(refunds, "/v1/refunds")
 
     def _get(self, id: str) -> Response:

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, has_request_context, jsonify, request
 
 from simulators.card_errors import Problem, missing
-from simulators.ledger import Ledger
+from simulators.ledger import Kind, Ledger
 from simulators.stage import Stage
 from simulators.webhooks import Webhooks
 
@@ -105,11 +105,18 @@ class Book:
         return response
 
     def shown(self, thing: Json, expand: list[str] | None = None) -> Json:
-        """A copy without what the API hides, and with the objects that `expand[]` asks for in place of their ids."""
+        """A copy without what the API hides, and with the objects that `expand[]` asks for in place of their ids.
+
+        A charge's refunds are there only when asked for, ten of them at most.
+        """
         shown = copy.deepcopy({name: value for name, value in thing.items() if not name.startswith("_")})
         for path in expand or []:
             node = shown
             for name in path.split("."):
+                if name == "refunds" and node["object"] == "charge":
+                    refunds = [self.shown(r) for r in self.all("refund") if r["charge"] == node["id"]]
+                    node[name] = {"object": "list", "data": refunds[:10], "has_more": len(refunds) > 10}
+                    node[name]["url"] = f"/v1/charges/{node['id']}/refunds"
                 if name not in node:
                     raise Problem(
                         f"This property cannot be expanded ({path}).", code="parameter_unknown", param="expand"
@@ -144,10 +151,10 @@ class Book:
             data=[self.shown(thing, expand) for thing in things[:limit]],
         )
 
-    def move_money(self, kind: str, source: Json, reference: str) -> str:
+    def move_money(self, kind: Kind, source: Json, reference: str) -> str:
         """Note money that moved for a charge or a refund; the id of its balance transaction."""
         capture = kind == "capture"
-        gross = source["amount"] if capture else -source["amount"]
+        gross = -source["amount"] if kind == "refund" else source["amount"]
         fee = int((Decimal(gross) * Decimal("0.015")).to_integral_value()) + 25 if capture else 0
         movement = self.keep(
             {
@@ -160,11 +167,11 @@ class Book:
                 "net": gross - fee,
                 "source": source["id"],
                 "status": "available",
-                "type": "charge" if capture else "refund",
+                "type": {"capture": "charge", "refund": "refund", "returned": "refund_failure"}[kind],
             }
         )
         self._ledger.note(
-            "capture" if capture else "refund",
+            kind,
             source["payment_intent"] if capture else source["id"],
             amount=Decimal(source["amount"]) / 100,
             currency=source["currency"],

@@ -1,9 +1,10 @@
 """The money that really moved: what every test compares its balance with.
 
-GET /_sim/ledger -> {"entries": [{kind: capture | refund, id, amount, currency, reference, at}], "total": "74.50"}
+GET /_sim/ledger -> {"entries": [{kind, id, amount, currency, reference, at}], "total": "74.50"}
 
 Amounts are decimal strings above zero; `reference` is the shop's own; `at` is in UTC; `total` is what the shop
-is left with in euros, before fees.
+is left with in euros, before fees. A refund that could not be delivered comes back under its own id, as
+`returned`; the other kinds are `capture` and `refund`.
 """
 
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from flask import Response, jsonify
 from simulators.stage import Stage
 
 Entry = dict[str, str]
+Kind = Literal["capture", "refund", "returned"]
 
 
 class Ledger:
@@ -23,9 +25,7 @@ class Ledger:
         stage.state.setdefault("ledger", [])
         stage.app.add_url_rule("/_sim/ledger", view_func=self._show, endpoint="ledger")
 
-    def note(
-        self, kind: Literal["capture", "refund"], id: str, *, amount: Decimal, currency: str, reference: str
-    ) -> None:
+    def note(self, kind: Kind, id: str, *, amount: Decimal, currency: str, reference: str) -> None:
         """Under the stage's lock; the caller saves."""
         self._stage.state["ledger"].append(
             {
@@ -47,7 +47,7 @@ class Ledger:
         """What the shop is left with, in euros."""
         return sum(
             (
-                Decimal(entry["amount"]) * (1 if entry["kind"] == "capture" else -1)
+                Decimal(entry["amount"]) * (-1 if entry["kind"] == "refund" else 1)
                 for entry in self.entries()
                 if entry["currency"] == "EUR"
             ),

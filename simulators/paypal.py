@@ -222,6 +222,9 @@ class PayPal:
 
     def _shown(self, order: dict[str, Any]) -> dict[str, Any]:
         shown = {name: value for name, value in order.items() if not name.startswith("_")}
+        if refunds := self.book.refunds_of(order["id"]):
+            (unit,) = shown["purchase_units"]
+            shown["purchase_units"] = [unit | {"payments": unit["payments"] | {"refunds": refunds}}]
         host = request.host_url.rstrip("/")
         own = f"{host}/v2/checkout/orders/{order['id']}"
         links = [{"href": own, "rel": "self", "method": "GET"}]

@@ -151,6 +151,13 @@ class Book:
         unit = self.stage.state["orders"][order]["purchase_units"][0]
         return capture | {"supplementary_data": {"related_ids": {"order_id": order}}, "payee": unit["payee"]}
 
+    def refunds_of(self, order_id: str) -> list[Json]:
+        """Oldest first."""
+        captures = self.stage.state["captures"]
+        return [
+            r["refund"] for r in self.stage.state["refunds"].values() if captures[r["capture"]]["order"] == order_id
+        ]
+
     def _links(self, capture_id: str, order_id: str) -> list[Json]:
         host = request.host_url.rstrip("/")
         return [
