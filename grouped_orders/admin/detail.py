@@ -86,8 +86,8 @@ def _moves(order: GroupedOrder) -> dict[str, bool]:
 
 
 def _rows(order: GroupedOrder, may_change: bool) -> list[SubOrderRow]:
-    paid = Payment.objects.select_related("recorded_by").prefetch_related("captures__refunds").order_by("pk")
-    payments = Prefetch("payments", paid)
+    paid = Payment.objects.select_related("recorded_by").order_by("pk")
+    payments = Prefetch("payments", paid.prefetch_related("captures__refunds", "differences"))
     return [_row(sub_order, order, may_change) for sub_order in order.sub_orders.prefetch_related(payments)]
 
 
@@ -102,7 +102,7 @@ def _row(sub_order: SubOrder, order: GroupedOrder, may_change: bool) -> SubOrder
         can_pay=undecided and sub_order.status == SubOrderStatus.PENDING,
         can_cancel=undecided and sub_order.status != SubOrderStatus.CANCELLED,
         can_check=may_change and any(is_unsettled(payment) for payment in payments),
-        can_refund=may_change and any(capture.refundable for capture in received),
+        can_refund=may_change and any(capture.refundable > 0 for capture in received),
         given_back=sum(
             (r.amount for c in received for r in c.refunds.all() if r.state == RefundState.DONE), Decimal(0)
         ),
@@ -110,7 +110,12 @@ def _row(sub_order: SubOrder, order: GroupedOrder, may_change: bool) -> SubOrder
 
 
 def is_unsettled(payment: Payment) -> bool:
-    """The provider may still say something new: we mean to ask again, or a buyer says that he has paid after all."""
-    if payment.method == PaymentMethod.BY_HAND or payment.state == PaymentState.CAPTURED:
+    """The provider may still say something new.
+
+    We mean to ask again, or a buyer says that he has paid after all, or the provider's list shows something else.
+    """
+    if payment.method == PaymentMethod.BY_HAND:
         return False
+    if payment.state == PaymentState.CAPTURED:
+        return any(difference.settled_at is None for difference in payment.differences.all())
     return payment.next_check_at is not None or payment.sub_order.status == SubOrderStatus.PENDING

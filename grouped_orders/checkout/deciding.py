@@ -111,7 +111,7 @@ def refund_part(
 def refundable_captures(sub_order: SubOrder) -> list[Capture]:
     """The money that counts for a sub-order and has not all been given back."""
     captures = Capture.objects.received().filter(payment__in=sub_order.payments.received()).select_related("payment")
-    return [capture for capture in captures if capture.refundable]
+    return [capture for capture in captures if capture.refundable > 0]
 
 
 def cancel_order(order: GroupedOrder, *, by: User, reason: str, now: datetime) -> list[SubOrder]:

@@ -30,6 +30,8 @@ def hear(method: PaymentMethod, headers: Mapping[str, str], raw: bytes, *, now: 
         named |= Q(provider_ref=notice.ref)
     if notice.our_id:
         named |= Q(public_id=notice.our_id)
+    if notice.of:
+        named |= Q(captures__provider_id=notice.of)
     payment = Payment.objects.filter(named, method=method).select_related("sub_order").first() if named else None
     if payment is not None:
         payment = settle(payment, now=now)

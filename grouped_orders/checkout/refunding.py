@@ -52,8 +52,8 @@ def request_refund(
         requested_at=now,
         next_try_at=None if by_hand else now,
     )
-    _write_down(refund, _("Remboursement demandé"), by=by, now=now)
-    _replace_failed(capture, refund)
+    write_down_refund(refund, _("Remboursement demandé"), by=by, now=now)
+    replace_failed(capture, refund)
     if not by_hand:
         # A doorbell only: the clock sends what is due, whether this is heard or not.
         transaction.on_commit(lambda: current_app.send_task("grouped_orders.clock.send_refunds"), robust=True)
@@ -77,7 +77,7 @@ def retry_refund(refund: Refund, *, by: User, now: datetime) -> Refund:
 
 def send_refund(refund: Refund, *, now: datetime) -> Refund:
     """Ask the provider to give it back, or how far it is. Safe to repeat: the same key, so the same refund."""
-    if refund.source != RefundSource.ONLINE:
+    if refund.source == RefundSource.BY_HAND:
         return refund
     money = Money(refund.amount, refund.capture.currency)
     try:
@@ -90,10 +90,10 @@ def send_refund(refund: Refund, *, now: datetime) -> Refund:
                 refund.capture.provider_id, money, our_id=refund.public_id, key=f"rf-{refund.public_id}"
             )
     except Refused as no:
-        return _record(refund, now=now, error=no.code)
+        return record_answer(refund, now=now, error=no.code)
     except Unknown as doubt:
         return _postpone(refund, now=now, error=str(doubt))
-    return _record(refund, now=now, answer=answer)
+    return record_answer(refund, now=now, answer=answer)
 
 
 @transaction.atomic
@@ -109,27 +109,38 @@ def note_refunded_by_hand(refund: Refund, *, by: User | None, note: str, now: da
     refund.source, refund.note = RefundSource.BY_HAND, note
     refund.save(update_fields=["source", "note"])
     _finish(refund, now=now, note=_("à la main : %(note)s") % {"note": note}, by=by)
-    _replace_failed(refund.capture, refund)
+    replace_failed(refund.capture, refund)
     return refund
 
 
 @transaction.atomic
-def _record(refund: Refund, *, now: datetime, answer: RefundInfo | None = None, error: str = "") -> Refund:
+def record_answer(refund: Refund, *, now: datetime, answer: RefundInfo | None = None, error: str = "") -> Refund:
+    """Write down what the provider says of a refund: its answer, or the code of its refusal.
+
+    What is known already changes nothing, and nobody is told twice. Only an answer undoes another: a refusal may be
+    one of a second question. A bank may send the money back days after « done ».
+    """
     refund = _hold(refund)
-    if refund.state in (RefundState.DONE, RefundState.FAILED):
+    status = answer.status if answer else "FAILED"
+    known = {RefundState.DONE: ("COMPLETED", "PENDING"), RefundState.FAILED: ("FAILED",)}
+    ended = refund.state in known
+    if ended and (answer is None or status in known[RefundState(refund.state)]):
         return refund
     refund.tries += 1
     if answer is not None:
         refund.provider_id = answer.id
-    if answer is not None and answer.status == "COMPLETED":
+    if status == "COMPLETED":
         _finish(refund, now=now)
-    elif answer is not None and answer.status == "PENDING":
-        refund.state, refund.next_try_at = RefundState.PENDING, now + _wait(refund.tries)
+    elif status == "PENDING":
+        refund.state, refund.next_try_at, refund.replaced_by = RefundState.PENDING, now + _wait(refund.tries), None
     else:
-        refund.state, refund.next_try_at = RefundState.FAILED, None
         refund.error = error or (answer.reason if answer else "") or "FAILED"
-        _write_down(refund, _("Remboursement refusé par le prestataire"), now=now, reason=refund.error)
-    refund.save(update_fields=["tries", "provider_id", "state", "next_try_at", "error", "done_at"])
+        what = _("Remboursement annulé par le prestataire") if ended else _("Remboursement refusé par le prestataire")
+        refund.state, refund.next_try_at, refund.done_at = RefundState.FAILED, None, None
+        write_down_refund(refund, what, now=now, reason=refund.error)
+    refund.save(update_fields=["tries", "provider_id", "state", "next_try_at", "error", "done_at", "replaced_by"])
+    if refund.state == RefundState.FAILED:
+        _yield_to_another(refund)
     return refund
 
 
@@ -145,8 +156,9 @@ def _postpone(refund: Refund, *, now: datetime, error: str) -> Refund:
 
 def _finish(refund: Refund, *, now: datetime, note: str = "", by: User | None = None) -> None:
     refund.state, refund.done_at, refund.next_try_at, refund.error = RefundState.DONE, now, None, ""
-    refund.save(update_fields=["state", "done_at", "next_try_at", "error"])
-    _write_down(refund, _("Remboursement fait"), by=by, now=now, reason=note)
+    refund.replaced_by = None
+    refund.save(update_fields=["state", "done_at", "next_try_at", "error", "replaced_by"])
+    write_down_refund(refund, _("Remboursement fait"), by=by, now=now, reason=note)
     mails.refund_done(refund)
 
 
@@ -165,17 +177,25 @@ def _hold(refund: Refund) -> Refund:
     return fresh
 
 
-def _replace_failed(capture: Capture, refund: Refund) -> None:
+def replace_failed(capture: Capture, refund: Refund) -> None:
     """One that failed and no longer fits in what is left was made by another way: nobody is to make it again."""
     failed = capture.refunds.filter(state=RefundState.FAILED, replaced_by=None, amount__gt=capture.refundable)
     failed.exclude(pk=refund.pk).update(replaced_by=refund)
+
+
+def _yield_to_another(refund: Refund) -> None:
+    """One that fails because the money went back by another way (at the provider's own dashboard) is not made again."""
+    others = refund.capture.refunds.exclude(state=RefundState.FAILED)
+    if refund.amount > refund.capture.refundable and (other := others.order_by("pk").last()):
+        refund.replaced_by = other
+        refund.save(update_fields=["replaced_by"])
 
 
 def _wait(tries: int) -> timedelta:
     return min(timedelta(minutes=1) * int(2 ** min(tries, 10)), MAX_WAIT)
 
 
-def _write_down(refund: Refund, what: str, *, now: datetime, reason: str = "", by: User | None = None) -> None:
+def write_down_refund(refund: Refund, what: str, *, now: datetime, reason: str = "", by: User | None = None) -> None:
     sub_order = refund.capture.payment.sub_order
     amount = f"{refund.amount} €".replace(".", ",")
     write_down(

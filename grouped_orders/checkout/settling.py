@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from grouped_orders import lifecycle, mails, payments
+from grouped_orders.checkout.following import follow_refunds
 from grouped_orders.checkout.locking import hold_payment
 from grouped_orders.checkout.refunding import request_refund
 from grouped_orders.models import Capture, Payment, SubOrder
@@ -206,6 +207,7 @@ def _record(payment: Payment, snapshot: Snapshot, now: datetime) -> Payment:
     payment = hold_payment(payment)
     known = set(payment.captures.received())
     captures = [_upsert(payment, info, now) for info in snapshot.captures]
+    follow_refunds(payment, snapshot.refunds, now=now)
     states = {capture.status for capture in captures}
     rivals = payment.sub_order.payments.exclude(pk=payment.pk)
     if payment.state == PaymentState.CAPTURED:
@@ -265,7 +267,9 @@ def _upsert(payment: Payment, info: CaptureInfo, now: datetime) -> Capture:
 def _record_received(payment: Payment, snapshot: Snapshot, captures: list[Capture], now: datetime) -> None:
     """Money came in: it is always recorded, whatever the order's state; what cannot count goes back."""
     sub_order = payment.sub_order
-    as_asked = [] if _mismatch(payment, snapshot) else [capture for capture in captures if _is_as_asked(capture)]
+    # What went back before we knew of it does not count either.
+    whole = [capture for capture in captures if _is_as_asked(capture) and capture.refundable > 0]
+    as_asked = [] if _mismatch(payment, snapshot) else whole
     taken = sub_order.payments.exclude(pk=payment.pk).received().exists()
     late = any(info.at and not _is_in_time(payment, info.at) for info in snapshot.captures)
     counts = bool(as_asked) and sub_order.status == SubOrderStatus.PENDING and not taken and not late
@@ -281,7 +285,7 @@ def _give_back(payment: Payment, captures: list[Capture], now: datetime, *, wron
     """Money that does not count goes back by itself, unless it is not what we asked for: a person looks at that."""
     sub_order = payment.sub_order
     for capture in captures:
-        if capture.status != CaptureStatus.COMPLETED:
+        if capture.status != CaptureStatus.COMPLETED or capture.refundable <= 0:
             continue
         if wrong or not _is_as_asked(capture):
             _alert(sub_order, _("Montant reçu inattendu : à vérifier avec le prestataire"), wrong, now)
@@ -325,7 +329,7 @@ def _record_dead(payment: Payment, no: Refused, now: datetime) -> Payment:
     if payment.state in (*OPEN_STATES, PaymentState.ABANDONED, PaymentState.SUPERSEDED):
         state = PaymentState.SUPERSEDED if payment.state == PaymentState.SUPERSEDED else PaymentState.EXPIRED
         _set_state(payment, state, now, reason=no.code)
-    else:
+    elif payment.state != PaymentState.CAPTURED:
         _ask_again(payment, now)
     return payment
 

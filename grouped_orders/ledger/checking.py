@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from grouped_orders.models import Capture, GroupedOrder, JournalEntry, Payment, Refund, SubOrder
-from grouped_orders.statuses import CaptureStatus, OrderStatus, PaymentState, RefundState, SubOrderStatus
+from grouped_orders.statuses import CaptureStatus, OrderStatus, PaymentState, RefundSource, RefundState, SubOrderStatus
 from grouped_orders.templatetags.shop import euros
 from librisoft_bridge.models import ShopOrderLine
 
@@ -98,8 +98,12 @@ def _captured_without_a_date() -> Iterator[str]:
 
 
 def _given_back_more_than_received() -> Iterator[str]:
-    """What was given back, or is on its way, is at most what the capture brought in."""
-    given = Refund.objects.exclude(state=RefundState.FAILED)
+    """What was given back, or is on its way, is at most what the capture brought in.
+
+    One asked for here while the money went back at the provider's dashboard is on its way to a refusal.
+    """
+    crossed = Q(state=RefundState.REQUESTED, capture__refunds__source=RefundSource.EXTERNAL)
+    given = Refund.objects.exclude(state=RefundState.FAILED).exclude(crossed)
     rows = Capture.objects.annotate(given=_sum(given, "capture", "amount")).filter(
         Q(given__gt=F("amount")) | (Q(given__gt=0) & ~Q(status=CaptureStatus.COMPLETED))
     )

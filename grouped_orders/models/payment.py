@@ -236,7 +236,8 @@ class Refund(models.Model):
     @property
     def may_be_retried(self) -> bool:
         """The provider refused, and may be asked again."""
-        return self.state == RefundState.FAILED and self.source == RefundSource.ONLINE and self.replaced_by_id is None
+        online = self.source != RefundSource.BY_HAND
+        return self.state == RefundState.FAILED and online and self.replaced_by_id is None
 
 
 class UnfinishedRefund(Refund):

@@ -52,6 +52,18 @@ class CaptureInfo:
 
 
 @dataclass(frozen=True)
+class RefundInfo:
+    """Money given back for the capture `of`; `our_id` is our own reference, absent when it was not asked by us."""
+
+    id: str
+    status: Literal["COMPLETED", "PENDING", "FAILED"]
+    money: Money
+    of: str
+    our_id: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """What the provider says of an attempt, from an authenticated answer.
 
@@ -65,15 +77,9 @@ class Snapshot:
     our_id: str | None
     payee: str | None = None
     captures: tuple[CaptureInfo, ...] = ()
+    # Ours, and those made at the provider's own dashboard.
+    refunds: tuple[RefundInfo, ...] = ()
     debug_id: str = ""
-
-
-@dataclass(frozen=True)
-class RefundInfo:
-    id: str
-    status: Literal["COMPLETED", "PENDING", "FAILED"]
-    money: Money
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,16 @@ class Movement:
 
 @dataclass(frozen=True)
 class Notice:
-    """A webhook whose origin is proved. Its content is only a trigger: the truth is fetched again."""
+    """A webhook whose origin is proved. Its content is only a trigger: the truth is fetched again.
+
+    `ref` and `our_id` name the attempt; `of` names the capture, when the message is about what became of one.
+    """
 
     event_id: str
     type: str
     ref: str | None = None
     our_id: str | None = None
+    of: str | None = None
 
 
 class Refused(Exception):

@@ -44,7 +44,7 @@ TOLERANCE = 300
 # Stripe wants a page to live 30 minutes counted from when it reads the request, later than our own clock did.
 _PAGE_MARGIN = 120
 
-_EXPAND = ["payment_intent.latest_charge.balance_transaction"]
+_EXPAND = ["payment_intent.latest_charge.balance_transaction", "payment_intent.latest_charge.refunds"]
 _REFUNDS = {
     "succeeded": "COMPLETED",
     "pending": "PENDING",
@@ -143,7 +143,17 @@ class Card:
             if refusal.code != "resource_missing":
                 raise Unknown(refusal.code) from refusal
             return Snapshot(ref, "dead", None, None, debug_id=refusal.debug_id)
-        return _ask(lambda: _read(session))
+        return _ask(lambda: _read(session, self._refunds(session)))
+
+    def _refunds(self, session: stripe.checkout.Session) -> list[stripe.Refund]:
+        """What was given back for a session: it comes with the charge, and apart when there is much of it."""
+        charge = _charge(session)
+        if charge is None or charge.refunds is None:
+            return []
+        if charge.refunds.has_more:
+            of_charge = self._stripe.v1.refunds.list({"charge": charge.id, "limit": 100})
+            return list(of_charge.auto_paging_iter())
+        return charge.refunds.data
 
     def capture(self, ref: str, *, key: str) -> Snapshot:
         """Nothing to do: the payer's click took the money, or did not."""
@@ -253,7 +263,7 @@ def _money(cents: int, currency: str) -> Money:
     return Money((Decimal(cents) / 100).quantize(Decimal("0.01")), currency.upper())
 
 
-def _read(session: stripe.checkout.Session) -> Snapshot:
+def _read(session: stripe.checkout.Session, refunds: list[stripe.Refund]) -> Snapshot:
     captures = _captures(session)
     if captures:
         phase = "done"
@@ -271,7 +281,15 @@ def _read(session: stripe.checkout.Session) -> Snapshot:
         else None,
         our_id=session.client_reference_id,
         captures=captures,
+        refunds=tuple(_read_refund(refund) for refund in refunds),
     )
+
+
+def _charge(session: stripe.checkout.Session) -> stripe.Charge | None:
+    """The payment that went through, when it was shown with its session."""
+    intent = session.payment_intent
+    charge = intent.latest_charge if isinstance(intent, stripe.PaymentIntent) else None
+    return charge if isinstance(charge, stripe.Charge) else None
 
 
 def _captures(session: stripe.checkout.Session) -> tuple[CaptureInfo, ...]:
@@ -281,8 +299,8 @@ def _captures(session: stripe.checkout.Session) -> tuple[CaptureInfo, ...]:
     if isinstance(intent, str):
         raise Unknown("the payment was not shown with its session")
     if intent.status == "succeeded":
-        charge = intent.latest_charge
-        movement = charge.balance_transaction if isinstance(charge, stripe.Charge) else None
+        charge = _charge(session)
+        movement = charge.balance_transaction if charge else None
         fee = movement.fee if isinstance(movement, stripe.BalanceTransaction) else None
         return (
             CaptureInfo(
@@ -290,7 +308,7 @@ def _captures(session: stripe.checkout.Session) -> tuple[CaptureInfo, ...]:
                 "COMPLETED",
                 _money(intent.amount_received, intent.currency),
                 fee=None if fee is None else _money(fee, intent.currency).amount,
-                at=datetime.fromtimestamp(charge.created, UTC) if isinstance(charge, stripe.Charge) else None,
+                at=datetime.fromtimestamp(charge.created, UTC) if charge else None,
             ),
         )
     money = _money(intent.amount, intent.currency)
@@ -308,6 +326,8 @@ def _read_refund(refund: stripe.Refund) -> RefundInfo:
         refund.id,
         _REFUNDS[refund.status or ""],  # type: ignore[arg-type]
         _money(refund.amount, refund.currency),
+        of=str(refund.payment_intent),
+        our_id=(refund.metadata.to_dict() if refund.metadata else {}).get("refund"),
         reason=getattr(refund, "failure_reason", None) or "",
     )
 
@@ -320,6 +340,7 @@ def _notice(event: dict[str, Any]) -> Notice:
         type=event["type"],
         ref=thing["id"] if session else None,
         our_id=(thing.get("metadata") or {}).get("payment"),
+        of=None if session else thing.get("payment_intent"),
     )
 
 

@@ -195,6 +195,7 @@ def _read(order: Json) -> Snapshot:
             our_id=unit.get("custom_id") or next(iter(_custom_ids(unit)), None),
             payee=unit.get("payee", {}).get("merchant_id"),
             captures=captures,
+            refunds=tuple(_read_refund(refund) for refund in unit.get("payments", {}).get("refunds", [])),
         )
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation, Refused) as error:
         raise Unknown("PayPal's order cannot be read") from error
@@ -221,10 +222,21 @@ def _read_refund(refund: Json) -> RefundInfo:
             id=_id(refund["id"]),
             status=_REFUNDS[refund["status"]],  # type: ignore[arg-type]
             money=_money(refund["amount"]),
+            of=_id(_capture_of(refund)),
+            our_id=refund.get("custom_id"),
             reason=str(refund.get("status_details", {}).get("reason", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation, Refused) as error:
         raise Unknown("PayPal's refund cannot be read") from error
+
+
+def _capture_of(refund: Json) -> str | None:
+    """The capture that a refund is about: PayPal says it only in the link that leads up to it."""
+    links = refund.get("links")
+    for link in links if isinstance(links, list) else []:
+        if isinstance(link, dict) and link.get("rel") == "up":
+            return str(link.get("href", "")).rpartition("/")[2]
+    return None
 
 
 def _notice(event: Json) -> Notice:
@@ -236,6 +248,8 @@ def _notice(event: Json) -> Notice:
     related = resource.get("supplementary_data")
     related = related.get("related_ids") if isinstance(related, dict) else None
     ref = resource.get("id") if type.startswith("CHECKOUT.ORDER.") else (related or {}).get("order_id")
-    # A refund's custom_id is the refund's, not the payment's.
-    ours = None if event.get("resource_type") == "refund" else unit.get("custom_id") or resource.get("custom_id")
-    return Notice(event_id=str(event.get("id", "")), type=type, ref=ref or None, our_id=ours or None)
+    id = str(event.get("id", ""))
+    if event.get("resource_type") == "refund":  # its custom_id is the refund's, not the payment's
+        return Notice(event_id=id, type=type, ref=ref or None, of=_capture_of(resource))
+    ours = unit.get("custom_id") or resource.get("custom_id")
+    return Notice(event_id=id, type=type, ref=ref or None, our_id=ours or None)

@@ -87,3 +87,20 @@ def test_card_refund_is_made_once_whatever_the_key(
     assert card.refund(capture.id, money, our_id="refund-1", key="rf-2") == refund
     assert card.fetch_refund(refund.id) == refund
     assert card_simulator.moved() == [("capture", "74.50", OUR_ID), ("refund", "14.90", "refund-1")]
+
+
+def test_card_shows_every_refund_of_a_session_even_many(
+    card: PaymentProvider, card_simulator: Simulator, attempt: MakeAttempt
+) -> None:
+    redirect = card.create(attempt(), key="cre-1")
+    card_simulator.pay(redirect.url)
+    capture = card.fetch(redirect.ref).captures[0]
+    ours = card.refund(capture.id, Money(Decimal("1.00"), "EUR"), our_id="refund-1", key="rf-1")
+    for _nth in range(11):
+        card_simulator.decide(f"payments/{capture.id}/refund", amount=50)
+
+    shown = card.fetch(redirect.ref).refunds
+
+    assert sorted(refund.money.amount for refund in shown) == [Decimal("0.50")] * 11 + [Decimal("1.00")]
+    assert {refund.our_id for refund in shown} == {None, "refund-1"}
+    assert ours in shown and {refund.of for refund in shown} == {capture.id}

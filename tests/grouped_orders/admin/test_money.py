@@ -8,7 +8,7 @@ from collectivities.models import User
 from grouped_orders import checkout
 from grouped_orders.clock import send_refunds
 from grouped_orders.lifecycle import NotAllowed
-from grouped_orders.models import GroupedOrder, JournalEntry, Mail, Payment, Refund, SubOrder
+from grouped_orders.models import GroupedOrder, JournalEntry, LedgerDifference, Mail, Payment, Refund, SubOrder
 from grouped_orders.statuses import (
     HandMethod,
     OrderStatus,
@@ -287,6 +287,23 @@ def test_check_of_a_page_still_open_changes_nothing(
 
 
 # Refunds ---------------------------------------------------------------------------------------
+
+
+def test_check_of_a_paid_one_takes_in_what_the_daily_list_showed(
+    client: Client, bookseller: User, order: GroupedOrder, paid_online: SubOrder, paypal_simulator: Simulator
+) -> None:
+    """The message of a refund made at PayPal's dashboard was lost; the comparison found it."""
+    detail, button = f"/admin/grouped_orders/groupedorder/{order.pk}/change/", "//button[starts-with(., 'Vérifier')]"
+    assert len(Page(client.get(detail)).tree.xpath(button)) == 0
+    payment = paid_online.payments.get()
+    difference = LedgerDifference(method=payment.method, provider_id="R1", what="5,00 € inconnus ici", payment=payment)
+    difference.save()
+    assert len(Page(client.get(detail)).tree.xpath(button)) == 1
+    paypal_simulator.decide(f"captures/{payment.captures.get().provider_id}/refund", amount="5.00")
+
+    post(client, url(paid_online, "check"))
+
+    assert made() == [("5.00", "EXTERNAL", "DONE", "")]
 
 
 def test_refund_by_hand_is_noted_once(client: Client, bookseller: User) -> None:

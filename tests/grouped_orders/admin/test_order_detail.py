@@ -314,7 +314,7 @@ def test_page_costs_the_same_for_one_sub_order_or_many(
             )
             paid(order)
             SubOrderFactory(grouped_order=order)
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             client.get(url(order))
 
 
