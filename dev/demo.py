@@ -164,6 +164,7 @@ def _environment(folder: Path, ports: dict[str, int], database: str, *, reload: 
         "DJANGO_SETTINGS_MODULE": "libriweb.settings",
         "PYTHONUNBUFFERED": "1",
         "DEBUG": "1" if reload else "0",
+        "LOG_FORMAT": "text",
         "SECRET_KEY": secret["SECRET_KEY"],
         "SITE_URL": _url(ports, "web"),
         "ALLOWED_HOSTS": "127.0.0.1,localhost",

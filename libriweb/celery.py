@@ -2,6 +2,8 @@ import os
 
 from celery import Celery
 
+from libriweb import logs  # noqa: F401 - it listens to Celery's signals
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "libriweb.settings")
 
 app = Celery("libriweb")
