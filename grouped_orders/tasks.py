@@ -1,10 +1,12 @@
 """Sending the mails that were written: claimed by row, sent outside any transaction, marked.
 
-A worker may die at any point and any number of them may run at once. The one case where a mail goes twice is a
-crash between the server's "250" and our mark; both copies then bear the same Message-ID.
+A worker may die at any point and any number of them may run at once. The one case where a mail goes twice is when the
+server's "250" never becomes our mark: the worker is killed between the two, or the line is cut before it is heard. Both
+copies then bear the same Message-ID.
 """
 
 import logging
+import math
 import random
 import smtplib
 import time
@@ -18,7 +20,7 @@ from celery import shared_task
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -29,11 +31,14 @@ from grouped_orders.statuses import MailState
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 10
+# Two days, at an hour's distance in the end: a mail server that is down for a night loses nothing.
+MAX_ATTEMPTS = 64
 # One connection carries a batch.
 BATCH = 20
 # One run ends about here; the clock's next one goes on.
 RUN_SECONDS = 60
+# Between two tries to reach a database that went away.
+RETRY_SECONDS = 0.5
 # How long no bell is rung after one that nobody answered: a dead broker costs one request, not every request.
 DEAF_SECONDS = 60
 
@@ -68,7 +73,7 @@ def deliver_due(now: datetime) -> int:
     sent = 0
     end = time.monotonic() + RUN_SECONDS
     while time.monotonic() < end and (batch := _claim(Mail.objects.all(), now)):
-        went, reachable = _send(batch)
+        went, reachable = _send(batch, until=end)
         sent += went
         if not reachable:
             break
@@ -141,33 +146,67 @@ def _release(mail: Mail, **outcome: object) -> None:
         log.warning("mail %s: the lease was lost before its outcome was written", mail.pk)
 
 
+def _give_back(mails: list[Mail]) -> None:
+    """These were claimed and not tried: as if nothing had been."""
+    tokens = {mail.lease_token for mail in mails}
+    ours = Mail.objects.filter(pk__in=[mail.pk for mail in mails], state=MailState.SENDING, lease_token__in=tokens)
+    ours.update(state=MailState.WAITING, attempts=F("attempts") - 1, lease_token=None, lease_until=None)
+
+
+def _record_sent(mail: Mail) -> None:
+    """Write down that it went, waiting for a database that is restarted, for as long as the mail is ours.
+
+    Forgotten, it would go a second time.
+    """
+    end = time.monotonic() + _lease().total_seconds()
+    sent_at = timezone.now()
+    while True:
+        try:
+            return _release(mail, state=MailState.SENT, sent_at=sent_at, error="")
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or time.monotonic() > end:
+                raise
+            log.warning("mail %s: it went, and the database is not there to be told", mail.pk)
+            connection.close()
+            time.sleep(RETRY_SECONDS)
+
+
 # The conversation with the mail server ---------------------------------------------------------
 
 
-def _send(batch: list[Mail]) -> tuple[int, bool]:
-    """Send claimed mails over one connection. Returns how many went, and whether the server could be reached."""
+def _send(batch: list[Mail], *, until: float = math.inf) -> tuple[int, bool]:
+    """Send claimed mails over one connection, none after `until` (monotonic seconds).
+
+    Returns how many went, and whether the server is there: one that is absent, or hangs, would do so to the others too.
+    """
     sent = 0
-    connection = get_connection(settings.SMTP_BACKEND)
+    server = get_connection(settings.SMTP_BACKEND)
     try:
         for at, mail in enumerate(batch):
+            if time.monotonic() > until:
+                _give_back(batch[at:])
+                return sent, True
             if not _still_ours(mail):
                 continue
             try:
-                connection.open()
+                server.open()
             except OSError as error:  # smtplib's errors are among them
                 for waiting in batch[at:]:
                     _put_off(waiting, _("Le serveur de mail ne répond pas : %(error)s") % {"error": _words(error)})
                 return sent, False
             try:
-                connection.send_messages([_message(mail)])
+                server.send_messages([_message(mail)])
             except (OSError, ValueError) as error:
-                _close(connection)  # whatever state it was left in, the next mail begins anew
+                _close(server)  # whatever state it was left in, the next mail begins anew
                 _judge(mail, error)
+                if isinstance(error.__context__ or error, TimeoutError):  # smtplib hides it behind its own
+                    _give_back(batch[at + 1 :])
+                    return sent, False
             else:
-                _release(mail, state=MailState.SENT, sent_at=timezone.now(), error="")
+                _record_sent(mail)
                 sent += 1
     finally:
-        _close(connection)
+        _close(server)
     return sent, True
 
 

@@ -193,7 +193,12 @@ if REDIS_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "socket_connect_timeout": 3,
         "socket_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+        # What a lost worker had in hand comes back after this: twice the longest task, so never while it runs.
         "visibility_timeout": 600,
+        "priority_steps": [0, 3, 6, 9],
+        "queue_order_strategy": "priority",
     }
 else:
     _broker = Path(env.str("BROKER_DIR", default=str(BASE_DIR / ".demo" / "broker")))
@@ -207,14 +212,28 @@ else:
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = False  # a poisoned message would run for ever; the rows retry instead
+# A message that kills its worker would come back for ever (Redis counts no deliveries): it is dropped, and the clock
+# finds its row, which counts its tries.
+CELERY_TASK_REJECT_ON_WORKER_LOST = False
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its Redis as long as it takes
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# On Redis the lowest number goes first: money, then orders and mails, then the news of LIBRISOFT, then the rest.
+CELERY_TASK_DEFAULT_PRIORITY = 9
+CELERY_TASK_ROUTES = {
+    "grouped_orders.clock.settle_payments": {"priority": 0},
+    "grouped_orders.clock.send_refunds": {"priority": 0},
+    "librisoft_bridge.tasks.transmit": {"priority": 3},
+    "librisoft_bridge.clock.transmit_waiting": {"priority": 3},
+    "grouped_orders.tasks.deliver_mail": {"priority": 3},
+    "grouped_orders.clock.deliver_mails": {"priority": 3},
+    "librisoft_bridge.clock.read_statuses": {"priority": 6},
+}
 # Each of these may run twice, or late, without harm. expires: a stopped worker finds no pile of them.
 CELERY_BEAT_SCHEDULE = {
     "beat": {

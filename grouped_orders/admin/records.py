@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from grouped_orders import tasks
 from grouped_orders.models import Capture, GroupedOrder, JournalEntry, Mail, Payment, Refund, SubOrder, UnfinishedRefund
 
 
@@ -124,6 +125,19 @@ class MailAdmin(RecordAdmin):
         *("next_try_at", "created_at", "sent_at"),
     ]
     readonly_fields = ["words"]
+    actions = ["resend"]
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("grouped_orders.change_mail")
+
+    @admin.action(description=_("Renvoyer les mails choisis"), permissions=["resend"])
+    def resend(self, request: HttpRequest, mails: QuerySet[Mail]) -> None:
+        """« Renvoyer » for every mail, those of no order included."""
+        again = [tasks.resend(mail) for mail in mails]
+        if any(again):
+            self.message_user(request, _("Les mails choisis repartent."), messages.SUCCESS)
+        if not all(again):
+            self.message_user(request, _("Un mail était justement en train de partir."), messages.WARNING)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Mail]:
         return super().get_queryset(request).select_related("sub_order").defer("html")

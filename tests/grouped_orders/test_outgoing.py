@@ -1,6 +1,7 @@
 """The outbox: from a mail that somebody sends to what a mail server really received."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.mime.image import MIMEImage
@@ -316,6 +317,34 @@ def test_hanging_server_costs_its_time_and_the_mail_waits(shop: Bookshop, inbox:
     assert len(inbox.messages()) == 1
 
 
+def test_hanging_server_holds_a_run_up_once_and_costs_the_others_no_try(
+    shop: Bookshop, inbox: Inbox, settings: Settings
+):
+    settings.EMAIL_TIMEOUT = 0.3
+    inbox.fault("hang", match="parent0@", seconds=30, times=0)
+    for nth in range(3):
+        write(f"k:{nth}", to=[f"parent{nth}@free.example"]).send()
+    began = time.monotonic()
+    assert tasks.deliver_due(timezone.now()) == 0
+    assert time.monotonic() - began < 2
+    assert [outcome(mail)[:2] for mail in Mail.objects.order_by("pk")] == [
+        (MailState.WAITING, 1),
+        (MailState.WAITING, 0),
+        (MailState.WAITING, 0),
+    ]
+    assert tasks.deliver_due(timezone.now()) == 2
+    assert [to for to, _ in inbox.received()] == [["parent1@free.example"], ["parent2@free.example"]]
+
+
+def test_run_that_is_over_gives_back_what_it_did_not_try(shop: Bookshop, inbox: Inbox):
+    for nth in range(2):
+        write(f"k:{nth}").send()
+    batch = tasks._claim(Mail.objects.all(), timezone.now())
+    assert tasks._send(batch, until=time.monotonic() - 1) == (0, True)
+    assert {outcome(mail) for mail in batch} == {(MailState.WAITING, 0, "")}
+    assert tasks.deliver_due(timezone.now()) == 2
+
+
 def test_absent_server_puts_off_the_whole_batch(shop: Bookshop, settings: Settings):
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
     for nth in range(3):
@@ -326,7 +355,7 @@ def test_absent_server_puts_off_the_whole_batch(shop: Bookshop, settings: Settin
     }
 
 
-def test_tenth_failure_is_the_last(shop: Bookshop, inbox: Inbox):
+def test_retries_last_two_days_and_the_last_failure_is_the_end(shop: Bookshop, inbox: Inbox):
     inbox.fault("refuse_temporary", times=0)
     write().send()
     mail = Mail.objects.get()
@@ -336,13 +365,14 @@ def test_tenth_failure_is_the_last(shop: Bookshop, inbox: Inbox):
         tasks.deliver_due(mail.next_try_at)
         mail.refresh_from_db()
         waits.append((mail.next_try_at - before).total_seconds())
-    for wait, longest in zip(waits, [30, 60, 120, 240, 480, 960, 1920, 3600, 3600], strict=True):
+    for wait, longest in zip(waits, [30, 60, 120, 240, 480, 960, 1920, *[3600] * 56], strict=True):
         assert longest * 0.75 < wait < longest + 1
+    assert timedelta(seconds=sum(waits)) > timedelta(hours=45)
     tasks.deliver_due(mail.next_try_at)
     assert outcome(mail) == (
         MailState.FAILED,
-        10,
-        "Abandonné après 10 essais. Le serveur de mail demande d’attendre (451)\u00a0: 4.3.0 Please try again later",
+        64,
+        "Abandonné après 64 essais. Le serveur de mail demande d’attendre (451)\u00a0: 4.3.0 Please try again later",
     )
 
 
@@ -390,8 +420,8 @@ def test_mail_that_kills_its_worker_each_time_is_given_up(shop: Bookshop, inbox:
     assert tasks.deliver_due(now) == 0
     assert outcome(Mail.objects.get()) == (
         MailState.FAILED,
-        10,
-        "L’envoi ne s’est jamais terminé\u00a0: abandonné après 10 essais.",
+        64,
+        "L’envoi ne s’est jamais terminé\u00a0: abandonné après 64 essais.",
     )
 
 

@@ -5,10 +5,10 @@ from django.urls import reverse
 from collectivities.invitation import invite
 from collectivities.models import User
 from grouped_orders.models import GroupedOrder, Mail, SubOrder
-from grouped_orders.statuses import OrderStatus
+from grouped_orders.statuses import MailState, OrderStatus
 from tests.factories import UserFactory
 from tests.grouped_orders.admin.story import order_in
-from tests.pages import Page
+from tests.pages import Page, words
 
 pytestmark = pytest.mark.django_db
 
@@ -91,3 +91,16 @@ def test_group_orders_are_neither_added_nor_deleted(client: Client, bookseller: 
     ]
 
     assert (refused, GroupedOrder.objects.count()) == ([403, 403], 1)
+
+
+def test_failed_mail_of_no_order_is_sent_again(client: Client, bookseller: User) -> None:
+    invite(UserFactory())
+    mail = Mail.objects.get()
+    Mail.objects.update(state=MailState.FAILED, attempts=3, error="Adresse refusée")
+
+    changelist = reverse("admin:grouped_orders_mail_changelist")
+    page = Page(client.post(changelist, {"action": "resend", "_selected_action": [mail.pk]}, follow=True))
+
+    assert "Les mails choisis repartent." in words(page.tree)
+    mail.refresh_from_db()
+    assert (mail.state, mail.attempts, mail.error) == (MailState.WAITING, 0, "")
