@@ -43,11 +43,12 @@ def send_refunds() -> None:
 
 @shared_task
 def tell_failed_transmissions() -> None:
-    """Tell the bookshop, once for each failure, that LIBRISOFT refused an order or the last try is over.
+    """Tell the bookshop, once for each failure, that LIBRISOFT refused an order, or the last try is over, or it waits.
 
     The bridge stands below and knows no mails, so what it reports is looked at here.
     """
-    for order in GroupedOrder.objects.filter(shop_order__in=ShopOrder.objects.in_trouble()):
+    untaken = ShopOrder.objects.in_trouble() | ShopOrder.objects.overdue(timezone.now())
+    for order in GroupedOrder.objects.filter(shop_order__in=untaken).select_related("shop_order"):
         mails.transmission_failed(order)
 
 

@@ -154,12 +154,16 @@ def payment_superseded(payment: Payment) -> None:
 
 
 def transmission_failed(order: GroupedOrder) -> None:
-    """To the bookshop: LIBRISOFT refused the order, or the last try is over. Anew when « Renvoyer » fails as well."""
+    """To the bookshop: LIBRISOFT refused the order, the last try is over, or it has waited for hours.
+
+    Once for each of these, and anew when « Renvoyer » comes to the same.
+    """
     shop_order = order.shop_order
     assert shop_order is not None  # only a validated order is transmitted
+    kind = "overdue" if shop_order.is_overdue else "failed"
     _send(
         "transmission_failed",
-        f"transmission_failed:{order.pk}:{shop_order.next_try_at:%Y%m%d%H%M%S%f}",
+        f"transmission_{kind}:{order.pk}:{shop_order.waiting_since:%Y%m%d%H%M%S%f}",
         to=Bookshop.current().email,
         order=order,
         reason=shop_order.transmission_label,

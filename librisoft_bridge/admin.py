@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from librisoft_bridge import outbox
+from librisoft_bridge.attention import KINDS
 from librisoft_bridge.models import Link, ShopOrder, ShopOrderLine, StatusChange
 
 # The contract's words, in the bookseller's.
@@ -44,10 +45,24 @@ class StatusChangeInline(ReadOnly, admin.TabularInline):
     extra = 0
 
 
+class AttentionFilter(admin.SimpleListFilter):
+    """« À traiter »: the orders that one line of the bookseller's first page counts."""
+
+    title = _("à traiter")
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(name, kind.label) for name, kind in KINDS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ShopOrder]) -> QuerySet[ShopOrder]:
+        kind = KINDS.get(self.value() or "")
+        return queryset if kind is None else queryset.filter(kind.condition(timezone.now()))
+
+
 @admin.register(ShopOrder)
 class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ["number", "group_order_number", "librisoft_number", "customer_name", "sending", "remote_label"]
-    list_filter = ["transmission"]
+    list_display = ["number", "group_order_number", "librisoft_number", "customer_name", "sending", "status"]
+    list_filter = [AttentionFilter, "transmission"]
     search_fields = ["=id", "=group_order_number", "=librisoft_number", "customer_name", "=lines__ean13"]
     search_help_text = _("N° de commande classique, groupée ou LIBRISOFT, client, EAN")
     fieldsets = [
@@ -55,7 +70,7 @@ class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
         (_("Envoi"), {"fields": ["sending", "attempts", "sent_at", "message_id"]}),
         (
             _("Statut LIBRISOFT"),
-            {"fields": ["status", "received", "expected_date", "remote_updated_at", "set_by_hand_at"]},
+            {"fields": ["status", "expected_date", "remote_updated_at", "set_by_hand_at"]},
         ),
         (
             _("Ce qui est envoyé"),
@@ -76,7 +91,10 @@ class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
         ),
     ]
     inlines = [LineInline, StatusChangeInline]
-    actions = ["send_again"]
+    actions = ["send_again", "settle"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ShopOrder]:
+        return super().get_queryset(request).prefetch_related("lines")
 
     @admin.display(description=_("commande classique n°"), ordering="pk")
     def number(self, shop_order: ShopOrder) -> int:
@@ -88,11 +106,7 @@ class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.display(description=_("statut"))
     def status(self, shop_order: ShopOrder) -> str:
-        return shop_order.status_label
-
-    @admin.display(description=_("reçus"))
-    def received(self, shop_order: ShopOrder) -> str:
-        return shop_order.received_summary
+        return shop_order.full_status_label
 
     @admin.display(description=_("adresse de facturation"))
     def billing(self, shop_order: ShopOrder) -> str:
@@ -116,6 +130,12 @@ class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
         sent = sum(outbox.resend(shop_order, now=timezone.now()) for shop_order in chosen)
         said = ngettext("%d commande est renvoyée.", "%d commandes sont renvoyées.", sent) % sent
         self.message_user(request, said, messages.SUCCESS if sent else messages.WARNING)
+
+    @admin.action(description=_("C’est réglé dans LIBRISOFT (commandes annulées ici)"), permissions=["resend"])
+    def settle(self, request: HttpRequest, chosen: QuerySet[ShopOrder]) -> None:
+        settled = sum(outbox.settle_withdrawn(shop_order, now=timezone.now()) for shop_order in chosen)
+        said = ngettext("%d commande annulée est réglée.", "%d commandes annulées sont réglées.", settled) % settled
+        self.message_user(request, said, messages.SUCCESS if settled else messages.WARNING)
 
 
 @admin.register(Link)

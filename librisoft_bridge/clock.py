@@ -37,5 +37,6 @@ def read_statuses() -> None:
         return
     try:
         statuses.read_changes(now=timezone.now())
+        statuses.settle_doubts(now=timezone.now())
     except (Refused, Unknown) as failure:
         log.warning("LIBRISOFT's changes could not be read: %s", failure)

@@ -1,12 +1,13 @@
 """The classic order: what a validated group order becomes, what travels to LIBRISOFT, and what came back."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 
+from django.conf import settings
 from django.db import models
-from django.db.models import Q, Sum
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
@@ -30,6 +31,10 @@ ALARMING = ("CANCELLED", "UNAVAILABLE")
 KNOWN_CODES = UNDER_WAY + READY + ALARMING
 
 
+def overdue_since(now: datetime) -> datetime:
+    return now - timedelta(hours=settings.LIBRISOFT_OVERDUE_HOURS)
+
+
 class ShopOrderQuerySet(models.QuerySet["ShopOrder"]):
     def due(self, now: datetime) -> Self:
         """To be sent now: waiting and due, and not in the hands of a worker."""
@@ -43,6 +48,14 @@ class ShopOrderQuerySet(models.QuerySet["ShopOrder"]):
     def in_trouble(self) -> Self:
         """The last word on the sending was no; the bookseller decides."""
         return self.filter(transmission__in=[Transmission.REFUSED, Transmission.FAILED])
+
+    def doubtful(self) -> Self:
+        """Cancelled here while it was being sent: LIBRISOFT may have it all the same."""
+        return self.filter(transmission=Transmission.WITHDRAWN, in_doubt=True)
+
+    def overdue(self, now: datetime) -> Self:
+        """LIBRISOFT should have taken it hours ago (LIBRISOFT_OVERDUE_HOURS), and nobody said no."""
+        return self.filter(transmission=Transmission.WAITING, waiting_since__lte=overdue_since(now))
 
 
 class ShopOrder(models.Model):
@@ -67,6 +80,8 @@ class ShopOrder(models.Model):
     transmission = models.CharField(
         _("envoi"), max_length=9, choices=Transmission.choices, default=Transmission.WAITING
     )
+    # Since its validation, or since « Renvoyer ».
+    waiting_since = models.DateTimeField(_("à envoyer depuis"), default=timezone.now)
     attempts = models.PositiveSmallIntegerField(_("essais"), default=0)
     next_try_at = models.DateTimeField(_("prochain essai"), default=timezone.now)
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
@@ -75,6 +90,8 @@ class ShopOrder(models.Model):
     in_doubt = models.BooleanField(_("peut-être reçue par LIBRISOFT"), default=False)
     error = models.CharField(_("dernière erreur"), max_length=300, blank=True)
     sent_at = models.DateTimeField(_("envoyée le"), null=True, blank=True)
+    # The group order was cancelled after it had been validated.
+    withdrawn_at = models.DateTimeField(_("annulée ici le"), null=True, blank=True)
 
     librisoft_number = models.CharField(_("n° LIBRISOFT"), max_length=10, blank=True)
     # LIBRISOFT answered for this order with a second number: never an overwrite, always an alarm.
@@ -111,6 +128,11 @@ class ShopOrder(models.Model):
                 violation_error_message=_("Une commande envoyée porte sa date d’envoi."),
             ),
             models.CheckConstraint(
+                condition=~Q(transmission=Transmission.WITHDRAWN) | Q(withdrawn_at__isnull=False),
+                name="shop_order_withdrawn_has_its_date",
+                violation_error_message=_("Une commande retirée porte la date de son annulation."),
+            ),
+            models.CheckConstraint(
                 condition=~Q(transmission=Transmission.REFUSED) | ~Q(error=""),
                 name="shop_order_refused_has_its_reason",
                 violation_error_message=_("Une commande refusée porte la raison du refus."),
@@ -129,6 +151,8 @@ class ShopOrder(models.Model):
     @property
     def transmission_label(self) -> str:
         """Where the sending stands, truthfully, in one French sentence."""
+        if self.withdrawn_at is not None:
+            return self._withdrawn_label()
         match self.transmission:
             case Transmission.SENT:
                 return _now("Envoyée vers LIBRISOFT")
@@ -136,16 +160,16 @@ class ShopOrder(models.Model):
                 return _now("Refusée par LIBRISOFT\u00a0: %(reason)s") % {"reason": self.error}
             case Transmission.FAILED:
                 return _now("L’envoi vers LIBRISOFT a échoué\u00a0: %(reason)s") % {"reason": self.error}
-            case Transmission.WITHDRAWN:
-                return self._withdrawn_label()
             case _waiting if self.error and self.next_try_at > timezone.now():
-                when = _clock(self.next_try_at)
+                when = clock_label(self.next_try_at)
                 return _now("%(reason)s Nouvel essai à %(when)s.") % {"reason": self.error, "when": when}
             case _waiting if self.error and not self.attempts:
                 return self.error
         return _now("Envoi en cours vers LIBRISOFT")
 
     def _withdrawn_label(self) -> str:
+        if self.librisoft_number and self.remote_code == "CANCELLED":
+            return _now("Annulée ici et dans LIBRISOFT")
         if self.librisoft_number:
             said = _now(
                 "Annulée ici, mais LIBRISOFT l’a reçue sous le n° %(number)s\u00a0: annulez-la aussi dans LIBRISOFT"
@@ -163,8 +187,8 @@ class ShopOrder(models.Model):
     @property
     def received_summary(self) -> str:
         """« 18 sur 28 » while a part has come; empty otherwise."""
-        sums = self.lines.aggregate(ordered=Sum("quantity"), received=Sum("received"))
-        ordered, received = sums["ordered"] or 0, sums["received"] or 0
+        lines = self.lines.all()  # summed here, so that a list may prefetch them
+        ordered, received = sum(line.quantity for line in lines), sum(line.received for line in lines)
         return (
             _now("%(received)d sur %(ordered)d") % {"received": received, "ordered": ordered}
             if 0 < received < ordered
@@ -172,16 +196,34 @@ class ShopOrder(models.Model):
         )
 
     @property
+    def full_status_label(self) -> str:
+        """« Partiellement réceptionnée (18 sur 28) »."""
+        received = self.received_summary
+        return f"{self.status_label} ({received})" if received else self.status_label
+
+    @property
     def is_ready(self) -> bool:
         """LIBRISOFT says that all the books are there."""
         return self.remote_code in READY
 
     @property
+    def is_stopped(self) -> bool:
+        """The last word on the sending was no."""
+        return self.transmission in (Transmission.REFUSED, Transmission.FAILED)
+
+    @property
+    def is_overdue(self) -> bool:
+        """LIBRISOFT should have taken it hours ago."""
+        return self.transmission == Transmission.WAITING and self.waiting_since <= overdue_since(timezone.now())
+
+    @property
     def needs_attention(self) -> bool:
-        """Something the bookseller has to decide."""
-        trouble = self.transmission in (Transmission.REFUSED, Transmission.FAILED)
-        arrived_anyway = self.transmission == Transmission.WITHDRAWN and bool(self.librisoft_number)
-        return trouble or arrived_anyway or self.remote_code in ALARMING or bool(self.second_number)
+        """Something the bookseller has to decide: one of the kinds of attention.py."""
+        if self.second_number or self.is_stopped or self.is_overdue:
+            return True
+        if self.withdrawn_at is not None:
+            return self.in_doubt or bool(self.librisoft_number) and self.remote_code != "CANCELLED"
+        return self.remote_code in ALARMING
 
 
 class ShopOrderLine(models.Model):
@@ -292,7 +334,8 @@ class Link(models.Model):
         """How LIBRISOFT answers, in one French sentence: for the admin and for whoever looks after the machine."""
         if self.opened_at is not None and self.open_until is not None:
             said = _now("%(reason)s Laissé en paix depuis %(since)s, nouvel essai à %(when)s.")
-            return said % {"reason": self.reason, "since": _clock(self.opened_at), "when": _clock(self.open_until)}
+            since, when = clock_label(self.opened_at), clock_label(self.open_until)
+            return said % {"reason": self.reason, "since": since, "when": when}
         if self.failures:
             return _now("Dernier appel sans réponse\u00a0: %(reason)s") % {"reason": self.reason}
         if self.heard_at is not None:
@@ -300,7 +343,7 @@ class Link(models.Model):
         return _now("LIBRISOFT n’a pas encore été appelé.")
 
 
-def _clock(at: datetime) -> str:
+def clock_label(at: datetime) -> str:
     """« 10:05 » today, « 24/11 à 10:05 » on another day."""
     at = timezone.localtime(at)
     return date_format(at, "H:i" if at.date() == timezone.localdate() else r"d/m \à H:i")

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from librisoft_bridge import tasks
@@ -34,6 +35,7 @@ def hand_over(order: HandOver) -> ShopOrder:
         payments=[{"method": share.method, "amount": money(share.amount)} for share in order.payments],
         customer_reference=order.customer_reference,
         comment=order.comment,
+        waiting_since=order.ordered_at,
         next_try_at=order.ordered_at,
     )
     ShopOrderLine.objects.bulk_create(
@@ -46,23 +48,45 @@ def hand_over(order: HandOver) -> ShopOrder:
 
 def resend(shop_order: ShopOrder, *, now: datetime) -> bool:
     """« Renvoyer »: try again from the first try, under the same key. False when there is nothing to send again."""
-    again = ShopOrder.objects.in_trouble().filter(pk=shop_order.pk)
-    changed = again.update(transmission=Transmission.WAITING, attempts=0, next_try_at=now, error="")
+    stopped, overdue = ShopOrder.objects.in_trouble(), ShopOrder.objects.overdue(now)
+    changed = (
+        (stopped | overdue)
+        .filter(pk=shop_order.pk)
+        .update(transmission=Transmission.WAITING, attempts=0, waiting_since=now, next_try_at=now, error="")
+    )
     if changed:
         _ring(shop_order)
     return bool(changed)
 
 
-def withdraw(shop_order: ShopOrder) -> bool:
+def withdraw(shop_order: ShopOrder, *, now: datetime) -> bool:
     """The group order is cancelled: do not send it any more. False when LIBRISOFT has it, or may have it.
 
-    A call under way loses its claim; should its order arrive all the same, the row says so and asks for attention.
+    A call under way loses its claim; should its order arrive all the same, the row says so and asks for attention,
+    as does one that LIBRISOFT has already.
     """
     order = ShopOrder.objects.filter(pk=shop_order.pk)
+    order.update(withdrawn_at=now)
     order.exclude(transmission=Transmission.SENT).update(
         transmission=Transmission.WITHDRAWN, lease_token=None, lease_until=None
     )
     return order.filter(transmission=Transmission.WITHDRAWN, in_doubt=False, librisoft_number="").exists()
+
+
+@transaction.atomic
+def settle_withdrawn(shop_order: ShopOrder, *, now: datetime) -> bool:
+    """The bookseller saw to it: LIBRISOFT does not have the cancelled order, or has it cancelled as well.
+
+    False for an order that was not cancelled here.
+    """
+    withdrawn = ShopOrder.objects.select_for_update().filter(pk=shop_order.pk, withdrawn_at__isnull=False).first()
+    if withdrawn is None:
+        return False
+    withdrawn.in_doubt = False
+    withdrawn.save(update_fields=["in_doubt"])
+    if withdrawn.librisoft_number:
+        _note_status(withdrawn, _("Annulée"), code="CANCELLED", now=now)
+    return True
 
 
 @transaction.atomic
@@ -79,11 +103,16 @@ def note_by_hand(shop_order: ShopOrder, *, librisoft_number: str, status_label: 
         shop_order.in_doubt, shop_order.error = False, ""
         # A worker that still waits for its answer has lost its claim: it must not call this order refused.
         shop_order.lease_token = shop_order.lease_until = None
-    if status_label:
-        shop_order.remote_label, shop_order.remote_code, shop_order.remote_updated_at = status_label, "", now
-        shop_order.status_typed_at = now
-        StatusChange.objects.create(shop_order=shop_order, label=status_label, updated_at=now, seen_at=now)
     shop_order.save()
+    if status_label:
+        _note_status(shop_order, status_label, now=now)
+
+
+def _note_status(shop_order: ShopOrder, label: str, *, code: str = "", now: datetime) -> None:
+    shop_order.remote_label, shop_order.remote_code, shop_order.remote_updated_at = label, code, now
+    shop_order.status_typed_at = now
+    shop_order.save(update_fields=["remote_label", "remote_code", "remote_updated_at", "status_typed_at"])
+    StatusChange.objects.create(shop_order=shop_order, code=code, label=label, updated_at=now, seen_at=now)
 
 
 def _ring(shop_order: ShopOrder) -> None:

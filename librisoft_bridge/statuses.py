@@ -2,12 +2,15 @@
 
 import logging
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from librisoft_bridge import breaker, client
 from librisoft_bridge.client import Refused, Unknown
-from librisoft_bridge.models import KNOWN_CODES, ChangesCursor, ShopOrder, StatusChange, Transmission
+from librisoft_bridge.models import KNOWN_CODES, ChangesCursor, ShopOrder, StatusChange, Transmission, clock_label
 from librisoft_bridge.order_state import OrderState
 
 log = logging.getLogger(__name__)
@@ -15,40 +18,51 @@ log = logging.getLogger(__name__)
 # « Réactualiser le statut » asks at most this often for one order.
 REFRESH_EVERY = timedelta(seconds=5)
 PAGES = 50
+# No call lasts so long, on either side.
+UNDER_WAY = timedelta(minutes=5)
 
 
 @transaction.atomic
 def take_in(state: OrderState, *, now: datetime) -> ShopOrder | None:
     """Record what LIBRISOFT says of one order; None for an order that is not ours.
 
-    That it says anything means that it has the order, whatever our tries came to. A second, different LIBRISOFT
-    number for one order is an alarm, not an overwrite (librisoft.md, rule 4).
+    That it says anything means that it has the order, whatever our tries came to.
     """
-    number = state.web_order_number
-    ours = ShopOrder.objects.select_for_update().filter(pk=int(number) if number.isascii() and number.isdigit() else 0)
-    shop_order = ours.first()
+    shop_order = acknowledge(state.web_order_number, state.librisoft_number, now=now)
+    if shop_order is not None and shop_order.librisoft_number == state.librisoft_number:
+        _follow(shop_order, state, now)
+        shop_order.save()
+    return shop_order
+
+
+@transaction.atomic
+def acknowledge(web_order_number: str, librisoft_number: str, *, now: datetime) -> ShopOrder | None:
+    """LIBRISOFT has the order under this number. Whatever is still on its way ends; a withdrawn one stays withdrawn.
+
+    A second, different number for one order is an alarm, not an overwrite (librisoft.md, rule 4).
+    """
+    shop_order = _locked(web_order_number)
     if shop_order is None:
         return None
-    if shop_order.librisoft_number not in ("", state.librisoft_number):
-        if shop_order.second_number != state.librisoft_number:
-            log.warning("LIBRISOFT has a second order %s for shop order %d", state.librisoft_number, shop_order.pk)
-        shop_order.second_number = state.librisoft_number
-        shop_order.save(update_fields=["second_number"])
-        return shop_order
-    _acknowledge(shop_order, state, now)
-    _follow(shop_order, state, now)
+    if shop_order.librisoft_number not in ("", librisoft_number):
+        if shop_order.second_number != librisoft_number:
+            log.warning("LIBRISOFT has a second order %s for shop order %d", librisoft_number, shop_order.pk)
+        shop_order.second_number = librisoft_number
+    else:
+        shop_order.librisoft_number = librisoft_number
+        shop_order.sent_at = shop_order.sent_at or now
+        shop_order.lease_token = shop_order.lease_until = None
+        shop_order.in_doubt, shop_order.error = False, ""
+        if shop_order.transmission != Transmission.WITHDRAWN:
+            shop_order.transmission = Transmission.SENT
     shop_order.save()
     return shop_order
 
 
-def _acknowledge(shop_order: ShopOrder, state: OrderState, now: datetime) -> None:
-    """LIBRISOFT has it. Whatever is still on its way for this order ends here; a withdrawn one stays withdrawn."""
-    shop_order.librisoft_number = state.librisoft_number
-    shop_order.sent_at = shop_order.sent_at or now
-    shop_order.lease_token = shop_order.lease_until = None
-    shop_order.in_doubt, shop_order.error = False, ""
-    if shop_order.transmission != Transmission.WITHDRAWN:
-        shop_order.transmission = Transmission.SENT
+def _locked(web_order_number: str) -> ShopOrder | None:
+    """The order of this number, which anybody may have written."""
+    is_number = web_order_number.isascii() and web_order_number.isdigit()
+    return ShopOrder.objects.select_for_update().filter(pk=int(web_order_number) if is_number else 0).first()
 
 
 def _follow(shop_order: ShopOrder, state: OrderState, now: datetime) -> None:
@@ -94,15 +108,69 @@ def read_changes(*, now: datetime) -> int:
     return taken
 
 
-def refresh(shop_order: ShopOrder, *, now: datetime) -> bool:
-    """« Réactualiser le statut »: ask for this one order now. False when it was just asked, or does not answer."""
+def settle_doubts(*, now: datetime) -> None:
+    """Find out about the orders that were cancelled here while they were being sent: does LIBRISOFT have them?
+
+    Asked once whatever was under way then is over for certain.
+    """
+    for shop_order in ShopOrder.objects.doubtful().filter(withdrawn_at__lte=now - UNDER_WAY):
+        with breaker.watched(now):
+            state = client.find_order(str(shop_order.pk))
+        if state is None:
+            ShopOrder.objects.doubtful().filter(pk=shop_order.pk).update(in_doubt=False)
+        else:
+            take_in(state, now=now)
+
+
+class Refreshed(NamedTuple):
+    """Whether LIBRISOFT answered for the order, and what happened, for the bookseller."""
+
+    answered: bool
+    said: str
+
+
+def refresh(shop_order: ShopOrder, *, now: datetime) -> Refreshed:
+    """« Réactualiser le statut »: ask for this one order now, not too often, and say what came of it."""
+    if not settings.LIBRISOFT_URL:
+        return Refreshed(False, _("LIBRISOFT n’est pas configuré."))
     recent = now - REFRESH_EVERY
     waiting = ShopOrder.objects.filter(pk=shop_order.pk).exclude(refreshed_at__gt=recent)
     if not waiting.update(refreshed_at=now):
-        return False
+        return Refreshed(False, _("LIBRISOFT vient d’être interrogé\u00a0: réessayez dans quelques secondes."))
+    number = shop_order.librisoft_number
     try:
-        number = shop_order.librisoft_number
-        state = client.get_order(number) if number else client.find_order(str(shop_order.pk))
-    except (Refused, Unknown):
-        return False
-    return state is not None and take_in(state, now=now) is not None
+        with breaker.watched(now):
+            state = client.get_order(number) if number else client.find_order(str(shop_order.pk))
+    except breaker.Open as pause:
+        until = clock_label(pause.until)
+        said = _("Statut inchangé\u00a0: %(reason)s Prochain essai à %(until)s.")
+        return Refreshed(False, said % {"reason": pause, "until": until})
+    except Unknown as doubt:
+        return Refreshed(False, _("Statut inchangé\u00a0: %(reason)s") % {"reason": doubt})
+    except Refused as no:
+        said = _("LIBRISOFT a refusé de répondre pour cette commande\u00a0: %(reason)s")
+        return Refreshed(False, said % {"reason": no.message})
+    if state is None:
+        return Refreshed(False, _("LIBRISOFT n’a pas encore cette commande."))
+    if state.web_order_number != str(shop_order.pk):
+        return Refreshed(False, _("Statut inchangé\u00a0: la réponse de LIBRISOFT concerne une autre commande."))
+    return _what_came(shop_order, state, now)
+
+
+def _what_came(before: ShopOrder, state: OrderState, now: datetime) -> Refreshed:
+    after = take_in(state, now=now)
+    if after is None:
+        return Refreshed(False, _("Statut inchangé\u00a0: la réponse de LIBRISOFT concerne une autre commande."))
+    status = {"status": after.full_status_label}
+    if after.librisoft_number != state.librisoft_number:
+        said = _(
+            "Attention\u00a0: LIBRISOFT répond sous un autre numéro, %(second)s au lieu de %(first)s. "
+            "Vérifiez dans LIBRISOFT que la commande n’y est pas deux fois."
+        )
+        return Refreshed(False, said % {"first": after.librisoft_number, "second": state.librisoft_number})
+    if after.remote_sequence != before.remote_sequence or not before.librisoft_number:
+        return Refreshed(True, _("Statut LIBRISOFT réactualisé\u00a0: %(status)s.") % status)
+    if after.status_typed_at is not None and state.sequence > after.remote_sequence:
+        said = _("LIBRISOFT a répondu. Le statut saisi à la main est plus récent et reste affiché\u00a0: %(status)s.")
+        return Refreshed(True, said % status)
+    return Refreshed(True, _("LIBRISOFT a répondu\u00a0: rien de nouveau, le statut reste %(status)s.") % status)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
 from librisoft_bridge import breaker, client, payload, statuses
@@ -53,7 +54,7 @@ def _try(shop_order: ShopOrder, token: uuid.UUID, now: datetime) -> None:
             state = _look_up(shop_order) or _hand_over(shop_order, claim)
     except breaker.Open as pause:
         # Nothing was tried, so nothing counts.
-        _end(claim, next_try_at=pause.until, error=str(pause), attempts=F("attempts") - 1)
+        _end(claim, next_try_at=pause.until, error=str(pause), attempts=Greatest(F("attempts") - 1, 0))
     except Refused as no:
         _end(claim, transmission=Transmission.REFUSED, error=no.message[:300])
     except Unknown as doubt:

@@ -170,6 +170,8 @@ UNPAID_CANCEL_AFTER_HOURS = env.int("UNPAID_CANCEL_AFTER_HOURS", default=48)
 
 LIBRISOFT_URL = env.str("LIBRISOFT_URL", default="").rstrip("/")
 LIBRISOFT_TOKEN = env.str("LIBRISOFT_TOKEN", default="")
+# An order that LIBRISOFT has not taken by then is told to the bookseller, who need not do anything.
+LIBRISOFT_OVERDUE_HOURS = env.int("LIBRISOFT_OVERDUE_HOURS", default=4)
 
 # Mails ----------------------------------------------------------------------------------------
 # Every mail of whatever origin becomes a row first; a task sends it through the server below.

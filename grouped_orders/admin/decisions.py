@@ -118,14 +118,11 @@ def note_librisoft(request: HttpRequest, order: GroupedOrder) -> HttpResponse:
 @require_POST
 def refresh(request: HttpRequest, order: GroupedOrder) -> HttpResponse:
     """« Réactualiser le statut » : ask LIBRISOFT now instead of waiting for the clock."""
-    answered = order.shop_order is not None and statuses.refresh(order.shop_order, now=timezone.now())
-    if answered:
-        messages.success(request, _("Statut LIBRISOFT réactualisé."))
+    if order.shop_order is None:
+        messages.error(request, _("Cette commande groupée n’est pas encore validée."))
     else:
-        messages.warning(
-            request,
-            _("Statut inchangé : LIBRISOFT vient d’être interrogé, ou ne répond pas."),
-        )
+        answered, said = statuses.refresh(order.shop_order, now=timezone.now())
+        messages.add_message(request, messages.SUCCESS if answered else messages.WARNING, said)
     return redirect("admin:grouped_orders_groupedorder_change", order.pk)
 
 

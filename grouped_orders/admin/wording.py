@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 
 from grouped_orders.models import GroupedOrder
 from grouped_orders.statuses import OrderStatus
-from librisoft_bridge.models import ShopOrder, Transmission
+from librisoft_bridge.models import ShopOrder
 
 
 class Badge(NamedTuple):
@@ -35,8 +35,10 @@ def badges(order: GroupedOrder, now: datetime) -> list[Badge]:
 
 def _trouble(shop_order: ShopOrder) -> str:
     """What LIBRISOFT says that the bookseller must look at, in few words."""
-    if shop_order.transmission in (Transmission.REFUSED, Transmission.FAILED):
+    if shop_order.is_stopped:
         return _("LIBRISOFT : %(word)s") % {"word": shop_order.get_transmission_display()}
+    if shop_order.is_overdue:
+        return _("LIBRISOFT : pas encore prise")
     if shop_order.second_number:
         return _("LIBRISOFT : un second numéro (%(number)s)") % {"number": shop_order.second_number}
     return _("LIBRISOFT : %(word)s") % {"word": shop_order.status_label}

@@ -201,7 +201,7 @@ def cancel(order: GroupedOrder, *, by: User, reason: str, now: datetime) -> list
         now=now,
         cancelled_at=now,
     )
-    if order.shop_order is not None and not outbox.withdraw(order.shop_order):
+    if order.shop_order is not None and not outbox.withdraw(order.shop_order, now=now):
         write_down(order, _("LIBRISOFT a déjà cette commande : à annuler aussi dans LIBRISOFT"), now=now)
     live = order.sub_orders.exclude(status=SubOrderStatus.CANCELLED).select_for_update(of=("self",)).order_by("pk")
     paid = []

@@ -10,6 +10,7 @@ from grouped_orders import checkout, clock, lifecycle
 from grouped_orders.models import Mail, Payment, Refund, SubOrder
 from grouped_orders.statuses import HandMethod, PaymentMethod, RefundState, SubOrderStatus
 from librisoft_bridge import outbox, transmission
+from librisoft_bridge.models import ShopOrder, Transmission
 from tests.factories import BookshopFactory, GroupedOrderFactory, SubOrderFactory, UserFactory
 from tests.simulation import Simulator
 from tests.simulation_librisoft import LibrisoftSimulator
@@ -69,6 +70,32 @@ def test_refused_transmission_is_told_to_the_bookshop_once(librisoft_simulator: 
 
     outbox.resend(shop_order, now=timezone.now())
     transmission.transmit(shop_order, now=timezone.now())
+    clock.tell_failed_transmissions()
+    assert Mail.objects.filter(kind="transmission_failed").count() == 2
+
+
+def test_order_that_librisoft_has_not_taken_for_hours_is_told_to_the_bookshop_once(settings: Settings) -> None:
+    BookshopFactory(email="contact@dlivre.example")
+    order = GroupedOrderFactory(deadline=timezone.localdate() - timedelta(days=1))
+    bookseller = UserFactory(is_staff=True)
+    sub_order = SubOrderFactory(grouped_order=order)
+    now = timezone.now()
+    checkout.record_by_hand(sub_order, method=HandMethod.CHEQUE, reference="1", by=bookseller, now=now)
+    settings.LIBRISOFT_OVERDUE_HOURS = 4
+    shop_order = lifecycle.validate(order, by=bookseller, now=now).shop_order
+    assert shop_order is not None
+    ShopOrder.objects.update(error="LIBRISOFT ne répond pas.", next_try_at=now + timedelta(minutes=5))
+    clock.tell_failed_transmissions()
+    assert Mail.objects.filter(kind="transmission_failed").count() == 0
+
+    ShopOrder.objects.update(waiting_since=now - timedelta(hours=4))
+    for _ in range(2):
+        clock.tell_failed_transmissions()
+    mail = Mail.objects.get(kind="transmission_failed")
+    assert "LIBRISOFT ne l’a pas encore prise" in mail.text
+    assert "LIBRISOFT ne répond pas. Nouvel essai à" in mail.text
+
+    ShopOrder.objects.update(transmission=Transmission.FAILED)
     clock.tell_failed_transmissions()
     assert Mail.objects.filter(kind="transmission_failed").count() == 2
 

@@ -602,7 +602,7 @@ def test_transmission_failed_tells_the_bookshop_once_a_failure(order: GroupedOrd
         "dans LIBRISOFT, puis noter ici son numéro.",
     ]
     assert "Refusée par LIBRISOFT : Client inconnu" in printed(reads(mail))
-    order.shop_order.next_try_at = timezone.now()
+    order.shop_order.waiting_since = timezone.now()
     mails.transmission_failed(order)
     assert Mail.objects.count() == 2
 

@@ -83,7 +83,7 @@ def test_hand_over_commits_soon_whatever_becomes_of_the_broker(broker: str, blac
 
 def test_withdraw_stops_what_was_never_tried(librisoft_simulator: LibrisoftSimulator) -> None:
     order = hand_over()
-    assert outbox.withdraw(order)
+    assert outbox.withdraw(order, now=NOW)
     order = transmission.transmit(order, now=NOW)
     assert (order.transmission_label, order.needs_attention) == ("Retirée avant l’envoi vers LIBRISOFT", False)
     assert librisoft_simulator.asked() == []
@@ -91,13 +91,13 @@ def test_withdraw_stops_what_was_never_tried(librisoft_simulator: LibrisoftSimul
 
 def test_withdraw_of_what_librisoft_refused_is_sure(librisoft_simulator: LibrisoftSimulator) -> None:
     librisoft_simulator.fault("refuse")
-    assert outbox.withdraw(transmission.transmit(hand_over(), now=NOW))
+    assert outbox.withdraw(transmission.transmit(hand_over(), now=NOW), now=NOW)
 
 
 def test_withdraw_after_a_doubtful_try_sends_no_more_and_is_not_sure(librisoft_simulator: LibrisoftSimulator) -> None:
     librisoft_simulator.fault("drop_before")
     order = transmission.transmit(hand_over(), now=NOW)
-    assert not outbox.withdraw(order)
+    assert not outbox.withdraw(order, now=NOW)
     order = transmission.transmit(order, now=NOW + timedelta(days=1))
     assert (order.transmission_label, librisoft_simulator.orders()) == (
         "Retirée pendant l’envoi\u00a0: vérifiez que LIBRISOFT ne l’a pas reçue",
@@ -107,7 +107,7 @@ def test_withdraw_after_a_doubtful_try_sends_no_more_and_is_not_sure(librisoft_s
 
 def test_withdraw_comes_too_late_for_what_was_sent(librisoft_simulator: LibrisoftSimulator) -> None:
     order = transmission.transmit(hand_over(), now=NOW)
-    assert not outbox.withdraw(order)
+    assert not outbox.withdraw(order, now=NOW)
     assert read(order).transmission == Transmission.SENT
 
 

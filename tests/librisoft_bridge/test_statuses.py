@@ -1,12 +1,14 @@
 """What comes back: ordered by sequence, kept in full, never more than information."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import time_machine
 from pytest_django import Settings
 
 from librisoft_bridge import clock, outbox, statuses, transmission
-from librisoft_bridge.models import ChangesCursor, ShopOrder, Transmission
+from librisoft_bridge.models import ChangesCursor, Link, ShopOrder, Transmission
 from librisoft_bridge.order_state import OrderState
 from tests.librisoft_bridge.story import NOW, hand_over, read
 from tests.simulation_librisoft import LibrisoftSimulator
@@ -83,7 +85,7 @@ def test_step_back_at_refresh_is_ignored(sent: ShopOrder, librisoft_simulator: L
     librisoft_simulator.set_status("6765", "RECEIVED")
     read_changes(sent)
     librisoft_simulator.fault("step_back")
-    assert statuses.refresh(sent, now=NOW)
+    assert statuses.refresh(read(sent), now=NOW).answered
     assert read(sent).remote_code == "RECEIVED"
 
 
@@ -122,13 +124,27 @@ def test_withdrawn_order_that_shows_up_in_the_feed_stays_withdrawn_and_is_an_ala
 ) -> None:
     librisoft_simulator.fault("drop_after")
     order = transmission.transmit(hand_over(), now=NOW)
-    outbox.withdraw(order)
+    outbox.withdraw(order, now=NOW)
     order = read_changes(order)
     assert (order.transmission, order.librisoft_number, order.needs_attention) == (
         Transmission.WITHDRAWN,
         "6765",
         True,
     )
+
+
+def test_doubt_about_a_withdrawn_order_is_settled_by_asking(librisoft_simulator: LibrisoftSimulator) -> None:
+    """One arrived before its answer was lost, the other did not."""
+    doubted = []
+    for nth, fault in enumerate(("drop_after", "drop_before")):
+        librisoft_simulator.fault(fault)
+        doubted.append(transmission.transmit(hand_over(group_order_number=nth), now=NOW))
+        outbox.withdraw(doubted[-1], now=NOW)
+    statuses.settle_doubts(now=NOW + timedelta(minutes=4))
+    assert [read(order).in_doubt for order in doubted] == [True, True]
+    statuses.settle_doubts(now=NOW + timedelta(minutes=5))
+    assert [(read(order).in_doubt, read(order).librisoft_number) for order in doubted] == [(False, "6765"), (False, "")]
+    assert [read(order).needs_attention for order in doubted] == [True, False]
 
 
 @pytest.mark.parametrize("number", ["", "abc", "²", "999999999999999999999", "637\x00"])
@@ -159,26 +175,97 @@ def test_typed_number_alone_holds_back_no_status(librisoft_simulator: LibrisoftS
 # Reading ---------------------------------------------------------------------------------------
 
 
+def refresh(order: ShopOrder, *, after: timedelta = timedelta(0)) -> tuple[bool, str]:
+    answered, said = statuses.refresh(read(order), now=NOW + after)
+    return answered, said.replace("\u00a0", " ")
+
+
 def test_refresh_asks_for_one_order_and_not_too_often(sent: ShopOrder, librisoft_simulator: LibrisoftSimulator) -> None:
-    librisoft_simulator.set_status("6765", "SUPPLIER_ORDERED")
-    assert statuses.refresh(sent, now=NOW)
-    assert read(sent).status_label == "Commande fournisseur"
-    assert not statuses.refresh(sent, now=NOW + timedelta(seconds=2))
+    librisoft_simulator.set_status("6765", "PARTIALLY_RECEIVED", received=3)
+    assert refresh(sent) == (True, "Statut LIBRISOFT réactualisé : Partiellement réceptionnée (3 sur 5).")
+    assert read(sent).status_label == "Partiellement réceptionnée"
+    assert refresh(sent, after=timedelta(seconds=2)) == (
+        False,
+        "LIBRISOFT vient d’être interrogé : réessayez dans quelques secondes.",
+    )
     assert librisoft_simulator.asked() == ["POST /v1/orders", "GET /v1/orders/6765"]
-    assert statuses.refresh(sent, now=NOW + timedelta(seconds=5))
+    assert refresh(sent, after=timedelta(seconds=5)) == (
+        True,
+        "LIBRISOFT a répondu : rien de nouveau, le statut reste Partiellement réceptionnée (3 sur 5).",
+    )
 
 
 def test_refresh_finds_an_order_whose_number_never_arrived(librisoft_simulator: LibrisoftSimulator) -> None:
     librisoft_simulator.fault("drop_after")
     order = transmission.transmit(hand_over(), now=NOW)
-    assert statuses.refresh(order, now=NOW)
+    assert refresh(order) == (True, "Statut LIBRISOFT réactualisé : Préparation commande.")
     assert (read(order).librisoft_number, read(order).transmission) == ("6765", Transmission.SENT)
 
 
 def test_refresh_of_an_order_librisoft_does_not_know_changes_nothing(librisoft_simulator: LibrisoftSimulator) -> None:
     order = hand_over()
-    assert not statuses.refresh(order, now=NOW)
+    assert refresh(order) == (False, "LIBRISOFT n’a pas encore cette commande.")
     assert read(order).transmission == Transmission.WAITING
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"kind": "drop_before"}, "Statut inchangé : LIBRISOFT ne répond pas."),
+        ({"kind": "html"}, "Statut inchangé : La réponse de LIBRISOFT est illisible."),
+        ({"kind": "status", "status": 503}, "Statut inchangé : LIBRISOFT n’est pas disponible (HTTP 503)."),
+        (
+            {"kind": "status", "status": 404, "body": {"code": "unknown_order", "message": "Commande inconnue"}},
+            "LIBRISOFT a refusé de répondre pour cette commande : Commande inconnue",
+        ),
+        (
+            {"kind": "second_id"},
+            "Attention : LIBRISOFT répond sous un autre numéro, 9999 au lieu de 6765. "
+            "Vérifiez dans LIBRISOFT que la commande n’y est pas deux fois.",
+        ),
+    ],
+    ids=lambda value: value.get("status", value["kind"]) if isinstance(value, dict) else "",
+)
+def test_refresh_says_in_french_what_went_wrong(
+    fault: dict[str, Any], said: str, sent: ShopOrder, librisoft_simulator: LibrisoftSimulator
+) -> None:
+    librisoft_simulator.fault(**fault)
+    assert refresh(sent) == (False, said)
+    assert (read(sent).librisoft_number, read(sent).status_label) == ("6765", "Préparation commande")
+
+
+def test_refresh_says_until_when_a_dead_librisoft_is_left_in_peace(
+    sent: ShopOrder, librisoft_simulator: LibrisoftSimulator
+) -> None:
+    Link.objects.update(opened_at=NOW, open_until=NOW + timedelta(minutes=4), reason="LIBRISOFT ne répond pas.")
+    with time_machine.travel(NOW):
+        assert refresh(sent) == (False, "Statut inchangé : LIBRISOFT ne répond pas. Prochain essai à 10:04.")
+    assert librisoft_simulator.asked() == ["POST /v1/orders"]
+
+
+def test_refresh_that_gets_another_order_takes_nothing(
+    sent: ShopOrder, librisoft_simulator: LibrisoftSimulator
+) -> None:
+    other = transmission.transmit(hand_over(group_order_number=63), now=NOW)
+    ShopOrder.objects.filter(pk=sent.pk).update(librisoft_number=other.librisoft_number)
+    assert refresh(sent) == (False, "Statut inchangé : la réponse de LIBRISOFT concerne une autre commande.")
+
+
+def test_refresh_says_that_a_later_word_of_the_bookseller_stands(
+    sent: ShopOrder, librisoft_simulator: LibrisoftSimulator
+) -> None:
+    librisoft_simulator.set_status("6765", "SUPPLIER_ORDERED")
+    future = datetime.now(UTC) + timedelta(days=1)
+    outbox.note_by_hand(sent, librisoft_number="", status_label="Reçue au comptoir", now=future)
+    assert refresh(sent) == (
+        True,
+        "LIBRISOFT a répondu. Le statut saisi à la main est plus récent et reste affiché : Reçue au comptoir.",
+    )
+
+
+def test_refresh_without_an_address_says_so(settings: Settings) -> None:
+    settings.LIBRISOFT_URL = ""
+    assert refresh(hand_over()) == (False, "LIBRISOFT n’est pas configuré.")
 
 
 def test_changes_are_read_page_after_page_and_from_where_it_stopped(

@@ -214,7 +214,7 @@ def test_a_refused_look_up_leaves_the_doubt(librisoft_simulator: LibrisoftSimula
     librisoft_simulator.fault("status", status=401, body={"code": "unauthorized", "message": "Jeton expiré"})
     order = transmission.transmit(order, now=order.next_try_at)
     assert (order.transmission, order.in_doubt) == (Transmission.REFUSED, True)
-    assert not outbox.withdraw(order)
+    assert not outbox.withdraw(order, now=NOW)
 
 
 def test_another_order_under_our_key_leaves_the_doubt(librisoft_simulator: LibrisoftSimulator) -> None:
@@ -344,7 +344,7 @@ def test_an_order_withdrawn_meanwhile_that_arrives_all_the_same_is_an_alarm(
     librisoft_simulator: LibrisoftSimulator,
 ) -> None:
     order = hand_over()
-    order = while_it_waits(order, librisoft_simulator, lambda: outbox.withdraw(order))
+    order = while_it_waits(order, librisoft_simulator, lambda: outbox.withdraw(order, now=NOW))
     assert (order.transmission, order.librisoft_number, order.needs_attention) == (
         Transmission.WITHDRAWN,
         "6765",

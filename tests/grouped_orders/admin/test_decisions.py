@@ -265,7 +265,7 @@ def test_refresh_reads_the_status(client: Client, bookseller: User, librisoft_si
 
     said = post(client, order, "librisoft/refresh")
 
-    assert said == ["Statut LIBRISOFT réactualisé."]
+    assert said == ["Statut LIBRISOFT réactualisé : Réceptionnée."]
     assert ShopOrder.objects.get().remote_code == "RECEIVED"
 
 
@@ -275,9 +275,7 @@ def test_refresh_says_when_librisoft_does_not_answer(
     order = order_in(OrderStatus.AWAITING_PROCESSING)
     librisoft_simulator.fault("status", status=503, times=9)
 
-    assert post(client, order, "librisoft/refresh") == [
-        "Statut inchangé : LIBRISOFT vient d’être interrogé, ou ne répond pas."
-    ]
+    assert post(client, order, "librisoft/refresh") == ["Statut inchangé : LIBRISOFT n’est pas disponible (HTTP 503)."]
 
 
 def test_resend_sends_a_refused_order_once_more(client: Client, bookseller: User) -> None:
