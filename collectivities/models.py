@@ -69,6 +69,11 @@ class Bookshop(models.Model):
     email = models.EmailField(_("e-mail de contact"))
     phone = models.CharField(_("téléphone"), max_length=30, blank=True)
     opening_hours = models.CharField(_("heures d’ouverture"), max_length=200, blank=True)
+    cancels_unpaid_after = models.PositiveSmallIntegerField(
+        _("annuler ce qui reste impayé (heures après la date limite)"),
+        default=48,
+        help_text=_("0 : jamais, la librairie décide elle-même."),
+    )
 
     class Meta:
         verbose_name = _("librairie")

@@ -163,9 +163,6 @@ STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
 STRIPE_API_URL = env.str("STRIPE_API_URL", default="https://api.stripe.com").rstrip("/")
 STRIPE_PAGE_ORIGIN = env.str("STRIPE_PAGE_ORIGIN", default="https://checkout.stripe.com").rstrip("/")
 
-# What is still unpaid this many hours after the deadline is cancelled by rule; 0 leaves it to the bookseller.
-UNPAID_CANCEL_AFTER_HOURS = env.int("UNPAID_CANCEL_AFTER_HOURS", default=48)
-
 # LIBRISOFT ------------------------------------------------------------------------------------
 
 LIBRISOFT_URL = env.str("LIBRISOFT_URL", default="").rstrip("/")

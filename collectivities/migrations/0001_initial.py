@@ -61,6 +61,7 @@ class Migration(migrations.Migration):
                 ('email', models.EmailField(max_length=254, verbose_name='e-mail de contact')),
                 ('phone', models.CharField(blank=True, max_length=30, verbose_name='téléphone')),
                 ('opening_hours', models.CharField(blank=True, max_length=200, verbose_name='heures d’ouverture')),
+                ('cancels_unpaid_after', models.PositiveSmallIntegerField(default=48, help_text='0 : jamais, la librairie décide elle-même.', verbose_name='annuler ce qui reste impayé (heures après la date limite)')),
             ],
             options={
                 'verbose_name': 'librairie',

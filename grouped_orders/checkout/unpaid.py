@@ -2,11 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
+from collectivities.models import Bookshop
 from grouped_orders import mails
 from grouped_orders.checkout.deciding import cancel_sub_order
 from grouped_orders.checkout.locking import hold
@@ -57,9 +57,9 @@ def remind(sub_order: SubOrder, *, now: datetime) -> bool:
 
 
 def to_cancel(now: datetime) -> SubOrderQuerySet:
-    """Unpaid UNPAID_CANCEL_AFTER_HOURS after the deadline (0: never), with no money in doubt."""
-    after = settings.UNPAID_CANCEL_AFTER_HOURS
-    if after <= 0:
+    """Unpaid so many hours after the deadline as the bookshop says (0: never), with no money in doubt."""
+    after = Bookshop.current().cancels_unpaid_after
+    if not after:
         return SubOrder.objects.none()
     # An answer that is awaited from a page that may still be paid is asked for anew by `cancel_unpaid`.
     in_doubt = Payment.objects.filter(next_check_at__gt=now).exclude(_MAY_BE_PAID)
@@ -93,7 +93,8 @@ def cancel_unpaid(sub_order: SubOrder, *, now: datetime) -> bool:
         # Also what is due to be asked right now: nothing may be called inside this transaction.
         if sub_order.payments.filter(_MAY_BE_PAID | _IS_FOLLOWED).exists():
             return False
-        reason = _("Restée impayée %(hours)d h après la date limite") % {"hours": settings.UNPAID_CANCEL_AFTER_HOURS}
+        hours = Bookshop.current().cancels_unpaid_after
+        reason = _("Restée impayée %(hours)d h après la date limite") % {"hours": hours}
         cancel_sub_order(sub_order, by=None, reason=reason, refund=None, now=now)
     return True
 

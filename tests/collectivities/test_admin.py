@@ -247,7 +247,8 @@ def test_bookshop_identity_and_places_are_edited(client: Client, bookseller: Use
         },
     )
 
-    assert Bookshop.objects.get().email == "bonjour@dlivre.example"
+    edited = Bookshop.objects.get()
+    assert (edited.email, edited.cancels_unpaid_after) == ("bonjour@dlivre.example", 0)
     assert Address.objects.get().street == "68 rue Grande"
 
 

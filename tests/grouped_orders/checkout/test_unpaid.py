@@ -11,7 +11,7 @@ from grouped_orders import checkout, clock
 from grouped_orders.models import Capture, JournalEntry, Mail, Payment, SubOrder
 from grouped_orders.models.order import deadline_end
 from grouped_orders.statuses import HandMethod, MoneyBack, PaymentMethod, PaymentState, SubOrderStatus
-from tests.factories import GroupedOrderFactory, SubOrderFactory, UserFactory
+from tests.factories import BookshopFactory, GroupedOrderFactory, SubOrderFactory, UserFactory
 from tests.simulation import Simulator
 
 pytestmark = pytest.mark.django_db
@@ -143,9 +143,9 @@ def test_unpaid_is_cancelled_48_hours_after_the_deadline_and_never_before() -> N
     ]
 
 
-@pytest.mark.parametrize(("hours", "cancelled_after"), [(1, 1), (72, 72), (0, None), (-1, None)])
-def test_shop_says_after_how_many_hours_or_never(hours: int, cancelled_after: int | None, settings: Settings) -> None:
-    settings.UNPAID_CANCEL_AFTER_HOURS = hours
+@pytest.mark.parametrize(("hours", "cancelled_after"), [(1, 1), (72, 72), (0, None)])
+def test_shop_says_after_how_many_hours_or_never(hours: int, cancelled_after: int | None) -> None:
+    BookshopFactory(cancels_unpaid_after=hours)
     sub_order = subscribed()
     cancel(END + timedelta(hours=cancelled_after or 0, seconds=-1))
     assert status(sub_order) == SubOrderStatus.PENDING
