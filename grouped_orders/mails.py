@@ -87,7 +87,11 @@ def sub_order_reminder(sub_order: SubOrder) -> None:
 
 
 def sub_order_cancelled(sub_order: SubOrder, *, refunded: bool) -> None:
-    """To the buyer: this order is cancelled, by whose decision or by rule, and what becomes of the money."""
+    """To the buyer: this order is cancelled, by whose decision or by rule, and what becomes of the money.
+
+    Written before any of it is asked back: `left` is what had not been given back until then.
+    """
+    payment = sub_order.payments.received().first()
     _send(
         "sub_order_cancelled",
         f"sub_order_cancelled:{sub_order.pk}",
@@ -96,7 +100,8 @@ def sub_order_cancelled(sub_order: SubOrder, *, refunded: bool) -> None:
         sub_order=sub_order,
         refunded=refunded,
         by_rule=sub_order.journal.filter(to_status=SubOrderStatus.CANCELLED, actor=None).exists(),
-        payment=sub_order.payments.received().first(),
+        payment=payment,
+        left=sum(capture.refundable for capture in payment.captures.received()) if payment else None,
         initiated_by=_initiated_by(sub_order.grouped_order),
     )
 

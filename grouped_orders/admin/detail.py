@@ -93,8 +93,8 @@ def _rows(order: GroupedOrder, may_change: bool) -> list[SubOrderRow]:
 
 def _row(sub_order: SubOrder, order: GroupedOrder, may_change: bool) -> SubOrderRow:
     payments = list(sub_order.payments.all())
-    captures = [c for payment in payments if not payment.set_aside for c in payment.captures.all()]
-    received = [c for c in captures if c.status == CaptureStatus.COMPLETED]
+    captured = [payment for payment in payments if payment.state == PaymentState.CAPTURED]
+    received = [c for payment in captured for c in payment.captures.all() if c.status == CaptureStatus.COMPLETED]
     undecided = may_change and order.status == OrderStatus.OPEN
     return SubOrderRow(
         sub_order,
@@ -102,7 +102,7 @@ def _row(sub_order: SubOrder, order: GroupedOrder, may_change: bool) -> SubOrder
         can_pay=undecided and sub_order.status == SubOrderStatus.PENDING,
         can_cancel=undecided and sub_order.status != SubOrderStatus.CANCELLED,
         can_check=may_change and any(is_unsettled(payment) for payment in payments),
-        can_refund=may_change and any(capture.refundable > 0 for capture in received),
+        can_refund=may_change and any(c.refundable > 0 and c.currency == "EUR" for c in received),
         given_back=sum(
             (r.amount for c in received for r in c.refunds.all() if r.state == RefundState.DONE), Decimal(0)
         ),

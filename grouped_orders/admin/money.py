@@ -79,7 +79,8 @@ def cancel_sub_order(request: HttpRequest, order: GroupedOrder, sub_order_pk: in
 def refund(request: HttpRequest, order: GroupedOrder, sub_order_pk: int) -> HttpResponse:
     """« Rembourser » some or all of what was received for a sub-order, which stays as it is."""
     sub_order = get_object_or_404(order.sub_orders, pk=sub_order_pk)
-    capture = next(iter(checkout.refundable_captures(sub_order)), None)
+    beside = checkout.refundable_captures(sub_order, set_aside=True)
+    capture = next(iter([*beside, *checkout.refundable_captures(sub_order)]), None)
     if capture is None:
         messages.error(request, _("Il ne reste rien à rembourser pour cette sous-commande."))
         return redirect("admin:grouped_orders_groupedorder_change", order.pk)
@@ -94,7 +95,9 @@ def refund(request: HttpRequest, order: GroupedOrder, sub_order_pk: int) -> Http
             done=done % {"amount": euros(form.cleaned_data["amount"])},
         )
     warnings = [_paid_how(capture)]
-    if order.status == OrderStatus.OPEN and sub_order.status == SubOrderStatus.PAID:
+    if capture.payment.set_aside:
+        warnings.append(_("Ce paiement est venu en trop, ou n’était pas du montant demandé : il ne compte pas."))
+    elif order.status == OrderStatus.OPEN and sub_order.status == SubOrderStatus.PAID:
         warnings.append(_("La sous-commande reste payée et le livre commandé : pour y renoncer, annulez-la plutôt."))
     return ask(
         request,

@@ -77,9 +77,9 @@ def cancel_sub_order(
         sub_order = hold(sub_order).sub_order
         kept = refundable_captures(sub_order)
         lifecycle.cancel_sub_order(sub_order, by=by, reason=reason, now=now)
+        mails.sub_order_cancelled(sub_order, refunded=bool(kept) and refund != MoneyBack.NOTHING)
         for capture in kept:
             _decide(capture, refund, by=by, reason=reason, note=note, now=now)
-        mails.sub_order_cancelled(sub_order, refunded=bool(kept) and refund != MoneyBack.NOTHING)
     return sub_order
 
 
@@ -108,9 +108,13 @@ def refund_part(
         _decide(capture, refund, amount=amount, left=left, by=by, reason=reason, note=note, now=now)
 
 
-def refundable_captures(sub_order: SubOrder) -> list[Capture]:
-    """The money that counts for a sub-order and has not all been given back."""
-    captures = Capture.objects.received().filter(payment__in=sub_order.payments.received()).select_related("payment")
+def refundable_captures(sub_order: SubOrder, *, set_aside: bool = False) -> list[Capture]:
+    """The money that counts for a sub-order and has not all been given back; or the money that does not count.
+
+    What came in by another currency than the euro is given back at the provider's own dashboard.
+    """
+    payments = sub_order.payments.filter(state=PaymentState.CAPTURED, set_aside=set_aside)
+    captures = Capture.objects.received().filter(payment__in=payments, currency="EUR").select_related("payment")
     return [capture for capture in captures if capture.refundable > 0]
 
 

@@ -91,7 +91,7 @@ def payment(sub_order: SubOrder) -> Payment:
 
 
 def pay(sub_order: SubOrder, *, set_aside: bool = False) -> Payment:
-    return Payment.objects.create(
+    payment = Payment.objects.create(
         sub_order=sub_order,
         method=PaymentMethod.PAYPAL,
         amount=sub_order.total,
@@ -99,10 +99,7 @@ def pay(sub_order: SubOrder, *, set_aside: bool = False) -> Payment:
         captured_at=NOW,
         set_aside=set_aside,
     )
-
-
-def give_back(payment: Payment) -> Refund:
-    capture = Capture.objects.create(
+    Capture.objects.create(
         payment=payment,
         method=payment.method,
         provider_id=f"CAPTURE{payment.pk}",
@@ -110,8 +107,16 @@ def give_back(payment: Payment) -> Refund:
         amount=payment.amount,
         currency="EUR",
     )
+    return payment
+
+
+def give_back(payment: Payment, amount: Decimal | None = None) -> Refund:
     return Refund.objects.create(
-        capture=capture, amount=payment.amount, state=RefundState.DONE, done_at=NOW, reason="Annulation"
+        capture=payment.captures.get(),
+        amount=amount or payment.amount,
+        state=RefundState.DONE,
+        done_at=NOW,
+        reason="Annulation",
     )
 
 
@@ -322,6 +327,23 @@ def test_sub_order_cancelled_says_that_the_money_comes_back(sub_order: SubOrder,
     ]
     for paragraph in paragraphs[1:3]:
         assert paragraph in printed(reads(mail))
+
+
+def test_sub_order_cancelled_after_a_part_was_given_back_names_the_rest(sub_order: SubOrder, payment: Payment):
+    give_back(payment, Decimal("5.00"))
+    mails.sub_order_cancelled(sub_order, refunded=True)
+    assert printed(the_mail().text).split("\n\n")[2] == (
+        "De votre paiement de 12,80 € (PayPal), il restait 7,80 € : ils vous sont remboursés. "
+        "Un mail vous le confirmera dès que ce sera fait."
+    )
+
+
+def test_sub_order_cancelled_after_all_was_given_back_says_so(sub_order: SubOrder, payment: Payment):
+    give_back(payment)
+    mails.sub_order_cancelled(sub_order, refunded=False)
+    assert printed(the_mail().text).split("\n\n")[2] == (
+        "Votre paiement de 12,80 € (PayPal) vous a déjà été remboursé."
+    )
 
 
 def test_sub_order_cancelled_without_refund_says_whom_to_ask(sub_order: SubOrder, payment: Payment):

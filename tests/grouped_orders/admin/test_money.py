@@ -306,6 +306,25 @@ def test_check_of_a_paid_one_takes_in_what_the_daily_list_showed(
     assert made() == [("5.00", "EXTERNAL", "DONE", "")]
 
 
+def test_refund_of_money_that_does_not_count_leaves_what_counts(
+    client: Client, bookseller: User, order: GroupedOrder, paypal_simulator: Simulator
+) -> None:
+    """A payment of another amount than was asked stays aside until a person decides."""
+    sub_order = SubOrderFactory(grouped_order=order, quantity=2)
+    paypal_simulator.pay(checkout.start(sub_order, method=PaymentMethod.PAYPAL, terms=None, now=timezone.now()))
+    paypal_simulator.fault("wrong_amount", match="/capture", value="1.00")
+    checkout.settle(sub_order.payments.get(), now=timezone.now())
+    page = url(sub_order, "refund")
+    assert "il ne compte pas" in client.get(page).content.decode()
+
+    post(client, page, amount="1,00", left="1.00", refund="ONLINE", reason="Montant erroné")
+    send_refunds()
+
+    assert made() == [("1.00", "ONLINE", "DONE", "")]
+    assert status(sub_order) == SubOrderStatus.PENDING
+    assert paypal_simulator.ledger()["total"] == "0.00"
+
+
 def test_refund_by_hand_is_noted_once(client: Client, bookseller: User) -> None:
     refund = Refund.objects.get(capture__payment__sub_order__grouped_order=order_in(OrderStatus.CANCELLED))
     order = refund.capture.payment.sub_order.grouped_order
