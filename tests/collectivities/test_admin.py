@@ -233,6 +233,7 @@ def test_bookshop_identity_and_places_are_edited(client: Client, bookseller: Use
         {
             "name": "DLIVRE",
             "email": "bonjour@dlivre.example",
+            "cancels_unpaid_after": "0",
             "addresses-TOTAL_FORMS": "1",
             "addresses-INITIAL_FORMS": "1",
             "addresses-0-id": place.pk,
