@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from collectivities.models import Terms
 from grouped_orders import checkout, lifecycle, payments
 from grouped_orders.forms.buyer import PaymentForm, RegistrationForm
+from grouped_orders.forms.spelling import suggest_email
 from grouped_orders.lifecycle import NotAllowed
 from grouped_orders.models import GroupedOrder, Refund, SubOrder
 from grouped_orders.statuses import PaymentMethod, SubOrderStatus
@@ -65,18 +66,19 @@ def register(request: HttpRequest, public_id: str) -> HttpResponse:
     if refusal := lifecycle.subscription_refusal(order, now):
         return _closed(request, order, refusal, now)
     form = RegistrationForm(request.POST if request.method == "POST" else None)
-    asks_again = False
+    meant, asks_again = "", False
     if form.is_bound and form.is_valid():
-        # The answer is about one address: another one is asked about anew.
         email = form.cleaned_data["email"]
-        asks_again = request.POST.get("again") != email and _has_ordered(order, email)
-        if not asks_again:
+        # Sending the form again is the answer, about one address: another one is asked about anew.
+        if request.POST.get("confirmed") != email:
+            meant, asks_again = suggest_email(email), _has_ordered(order, email)
+        if not meant and not asks_again:
             try:
                 sub_order = lifecycle.register(order, **form.cleaned_data, now=now)
             except NotAllowed as refused:  # validated or cancelled while the form was being read
                 return _closed(request, order, str(refused), now)
             return redirect("buyer:payment", sub_order.secret)
-    context = {"order": order, "book": order.book, "form": form, "asks_again": asks_again, "now": now}
+    context = {"order": order, "book": order.book, "form": form, "meant": meant, "asks_again": asks_again, "now": now}
     return render(request, "grouped_orders/buyer/register.html", context, status=422 if form.errors else 200)
 
 

@@ -16,7 +16,7 @@ from grouped_orders.models import GroupedOrder, SubOrder
 from grouped_orders.statuses import HandMethod
 from tests.factories import GroupedOrderFactory, SubOrderFactory, UserFactory
 from tests.grouped_orders.views.story import LOUISE, form_url, payment_url
-from tests.pages import Page
+from tests.pages import Page, words
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
 
@@ -150,7 +150,7 @@ def test_same_email_is_asked_about_once(client: Client, order: GroupedOrder) -> 
     SubOrderFactory(grouped_order=order, first_name="Oscar", email="Louise@Free.example", quantity=7)
     page = Page(client.post(form_url(order), LOUISE))
     assert (page.status, asked(page), SubOrder.objects.count()) == (200, [ASKED], 1)
-    assert page.fields() == LOUISE | {"again": "louise@free.example"}
+    assert page.fields() == LOUISE | {"confirmed": "louise@free.example"}
     assert [word for word in ("Oscar", "7", "payée") if word in page.main] == []
 
     assert client.post(form_url(order), page.fields()).status_code == 302
@@ -160,7 +160,7 @@ def test_same_email_is_asked_about_once(client: Client, order: GroupedOrder) -> 
 def test_another_email_is_asked_about_anew(client: Client, order: GroupedOrder) -> None:
     SubOrderFactory(grouped_order=order, email="oscar@laposte.example")
     page = Page(
-        client.post(form_url(order), LOUISE | {"email": "oscar@laposte.example", "again": "louise@free.example"})
+        client.post(form_url(order), LOUISE | {"email": "oscar@laposte.example", "confirmed": "louise@free.example"})
     )
     assert (asked(page), SubOrder.objects.count()) == ([ASKED], 1)
 
@@ -172,6 +172,45 @@ def test_same_email_elsewhere_or_cancelled_is_not_asked_about(
     gone = SubOrderFactory(grouped_order=order, email="louise@free.example")
     checkout.cancel_sub_order(gone, by=UserFactory(), reason="Essai", refund=None, now=noon)
     assert client.post(form_url(order), LOUISE).status_code == 302
+
+
+# An address that looks like a slip ----------------------------------------------------------------
+
+SLIP = LOUISE | {"email": "louise@gmial.com"}
+
+
+def test_mistyped_email_is_questioned_and_taken_when_confirmed(client: Client, order: GroupedOrder) -> None:
+    page = Page(client.post(form_url(order), SLIP))
+    assert (page.status, asked(page), rows()) == (200, ["Votre adresse e-mail est-elle juste ?"], [])
+    assert "Vous avez écrit louise@gmial.com. Si elle est juste, continuez avec le bouton du bas." in page.main
+    assert page.fields() == SLIP | {"confirmed": "louise@gmial.com"}
+
+    assert client.post(form_url(order), page.fields()).status_code == 302
+    assert [row[2] for row in rows()] == ["louise@gmial.com"]
+
+
+def test_mistyped_email_is_corrected_by_one_button(client: Client, order: GroupedOrder) -> None:
+    """A form of its own, so that neither « Entrée » nor what is typed meanwhile changes an address unseen."""
+    page = Page(client.post(form_url(order), SLIP))
+    (button,) = page.tree.xpath("//button[@form]")
+    assert words(button) == "Corriger en louise@gmail.com"
+    corrected = dict(page.tree.get_element_by_id(button.get("form")).fields)
+    del corrected["csrfmiddlewaretoken"]
+    assert corrected == LOUISE | {"email": "louise@gmail.com"}
+    assert client.post(form_url(order), corrected).status_code == 302
+    assert rows() == [("Louise", "Grandville", "louise@gmail.com", 2, Decimal("12.80"))]
+
+
+def test_another_mistyped_email_is_questioned_anew(client: Client, order: GroupedOrder) -> None:
+    page = Page(client.post(form_url(order), SLIP | {"confirmed": "louise@gmal.com"}))
+    assert (asked(page), rows()) == (["Votre adresse e-mail est-elle juste ?"], [])
+
+
+def test_mistyped_email_that_has_ordered_is_asked_about_in_one_go(client: Client, order: GroupedOrder) -> None:
+    SubOrderFactory(grouped_order=order, email="louise@gmial.com")
+    page = Page(client.post(form_url(order), SLIP))
+    assert asked(page) == ["Votre adresse e-mail est-elle juste ?", ASKED]
+    assert client.post(form_url(order), page.fields()).status_code == 302
 
 
 # When it is over ----------------------------------------------------------------------------------

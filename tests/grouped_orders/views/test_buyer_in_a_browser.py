@@ -154,6 +154,26 @@ def test_question_about_a_second_order_has_the_focus(
     assert SubOrder.objects.count() == 2
 
 
+def test_question_about_a_mistyped_email_has_the_focus_and_corrects_it(
+    live_server: LiveServer, phone: Phone, order: GroupedOrder
+) -> None:
+    page = phone(320)
+    page.goto(live_server.url + form_url(order))
+    fill_in(page, email="louise@gmial.com")
+    page.get_by_role("button", name="Payer la commande").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    assert (accessibility(page), overflow(page)) == ([], [])
+    page.get_by_label("Prénom").press("Enter")  # « OK » on a phone confirms, and corrects nothing
+    expect(page.get_by_text("louise@gmial.com")).to_be_visible()
+    page.go_back()
+    page.get_by_role("button", name="Corriger en louise@gmail.com").click()
+    expect(page.get_by_text("louise@gmail.com")).to_be_visible()
+    assert list(SubOrder.objects.order_by("pk").values_list("email", flat=True)) == [
+        "louise@gmial.com",
+        "louise@gmail.com",
+    ]
+
+
 def test_button_is_in_reach_and_hides_no_field(live_server: LiveServer, phone: Phone, order: GroupedOrder) -> None:
     page = phone()
     page.goto(live_server.url + form_url(order))
@@ -197,10 +217,10 @@ def at_the_bank(settings: Settings, live_server: LiveServer, card_simulator: Sim
     return card_simulator
 
 
-def fill_in(page: Page) -> None:
+def fill_in(page: Page, email: str = "louise@free.example") -> None:
     page.get_by_label("Prénom").fill("Louise")
     page.get_by_label("Nom", exact=True).fill("Grandville")
-    page.get_by_label("Email").fill("louise@free.example")
+    page.get_by_label("Email").fill(email)
 
 
 @pytest.mark.parametrize("java_script", [True, False])
