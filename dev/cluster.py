@@ -48,11 +48,14 @@ class Cluster:
         return f"postgres://{USER}:{self._password.read_text()}@127.0.0.1:{self.port}/{USER}"
 
     def start(self) -> None:
-        """Make the cluster if it is new, start it on a free port, and make its database. Raises ClusterError."""
+        """Make the cluster if it is new, start it on a free port (again: on the same), and make its database.
+
+        Raises ClusterError.
+        """
         if not (self.data / "PG_VERSION").exists():
             self._make()
         self._stop_leftover()
-        self.port = free_port()
+        self.port = self.port or free_port()
         log = self.data.with_suffix(".log")
         prefix, account = _ordinary_user(self.data, self._password)
         with log.open("ab") as output:

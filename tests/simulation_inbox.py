@@ -36,6 +36,11 @@ class Inbox:
         asked = {"kind": kind, "match": match, "times": times, **more}
         requests.post(f"{self.url}/_sim/faults", json=asked, timeout=10).raise_for_status()
 
+    def faults(self) -> list[dict[str, Any]]:
+        """Those that have not struck yet."""
+        waiting: list[dict[str, Any]] = requests.get(f"{self.url}/_sim/faults", timeout=10).json()["faults"]
+        return waiting
+
     def clear_faults(self) -> None:
         requests.delete(f"{self.url}/_sim/faults", timeout=10).raise_for_status()
 

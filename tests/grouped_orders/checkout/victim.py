@@ -1,7 +1,7 @@
 """Processes of the shop, for a test to kill: `python -m tests.grouped_orders.checkout.victim`, which loads Django once.
 
-Each line of its input, {"what": "pay" | "settle" | "clock", "sub_order": pk, "settings": {…}}, makes one process that
-is the web process or the worker at work on that sub-order; its pid is the answer.
+Each line of its input, {"what": "pay" | "settle" | "clock" | "mails", "sub_order": pk, "settings": {…}}, makes one
+process that is the web process or the worker at work on that sub-order; its pid is the answer.
 """
 
 import json
@@ -25,6 +25,8 @@ from grouped_orders.statuses import PaymentMethod  # noqa: E402
 def work(order: dict[str, Any]) -> None:
     for name, value in order["settings"].items():
         setattr(settings, name, value)
+    if order["what"] == "mails":
+        return clock.deliver_mails()
     sub_order = SubOrder.objects.get(pk=order["sub_order"])
     match order["what"]:
         case "pay":
