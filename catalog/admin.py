@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from catalog import vocabulary
 from catalog.ean import to_ean13
 from catalog.markup import clean_html
 from catalog.models import Book, BookQuerySet
@@ -88,3 +89,4 @@ class BookAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Book, form: ModelForm, change: Any) -> None:
         obj.describe_for_search()
         super().save_model(request, obj, form, change)
+        vocabulary.learn([obj.search_text])

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
+from catalog import vocabulary
 from catalog.models import Book
 from catalog.onix import FACTS, NotOnix, Record, Reject
 
 BATCH = 500
-_WRITTEN = [*FACTS, "withdrawn", "record_reference", "message_sent", "search_text", "title_key"]
+# When a hundredth of the catalogue is new, what steers the search is counted again.
+GROWN = 100
+_WRITTEN = [*FACTS, "withdrawn", "record_reference", "message_sent", "search_text", "title_key", "standing"]
 
 
 @dataclass
@@ -36,6 +39,8 @@ def take_in(records: Iterable[Record | Reject], summary: Summary) -> Iterator[Su
     for batch in _batches(records, summary):
         _take_in_batch(batch, summary)
         yield summary
+    if (summary.new + summary.changed) * GROWN > Book.objects.count():
+        vocabulary.recount()
 
 
 def _batches(records: Iterable[Record | Reject], summary: Summary) -> Iterator[dict[str, Record]]:
@@ -73,6 +78,7 @@ def _take_in_batch(records: dict[str, Record], summary: Summary) -> None:
                 summary.unchanged += 1
             else:
                 book.withdrawn, book.message_sent = True, record.sent or book.message_sent
+                book.describe_for_search()
                 written.append(book)
                 summary.withdrawn += 1
         elif book is None:
@@ -91,6 +97,7 @@ def _take_in_batch(records: dict[str, Record], summary: Summary) -> None:
                 book.message_sent = record.sent
                 dated.append(book)
     Book.objects.bulk_create(written, update_conflicts=True, unique_fields=["ean13"], update_fields=_WRITTEN)
+    vocabulary.learn([book.search_text for book in written])
     # Nothing new but the date: what comes later and was sent before is older than this.
     for sent in {book.message_sent for book in dated}:
         same = [book.pk for book in dated if book.message_sent == sent]

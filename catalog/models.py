@@ -2,99 +2,24 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple, Self
 
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorField, TrigramWordSimilarity
+from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.core.validators import FileExtensionValidator
-from django.db import OperationalError, connection, models, transaction
-from django.db.models import Case, DecimalField, F, IntegerField, Q, Value, When
-from django.db.models.functions import Cast
-from django.utils import timezone
+from django.db import models
+from django.db.models import Q
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from catalog import codes
-from catalog.ean import to_ean13, typed_number
-from catalog.wording import normalise, title_key, tokens
+from catalog.search import BookQuerySet
+from catalog.vocabulary import LONGEST
+from catalog.wording import normalise, title_key
 
-MOST = 100
-LONGEST = 200
-# Fewer digits are a title: « 1984 ».
-SHORTEST_NUMBER = 7
-# Below this many hits, spelling mistakes are forgiven too (catalogue.md: 0.5 finds two typos of three).
-FEW = 3
-SIMILAR_ENOUGH = 0.5
-
-
-class Found(NamedTuple):
-    """What a search found, best first; `approximate` when spelling was forgiven: « Résultats approchants »."""
-
-    books: list["Book"]
-    approximate: bool
-
-
-class BookQuerySet(models.QuerySet["Book"]):
-    def search(self, text: str) -> Found:
-        """What somebody may mean by these words: at most 100 books, none for fewer than two characters.
-
-        A valid EAN-13, ISBN-13 or ISBN-10, with or without dashes, goes straight to its book; so does the beginning
-        of an EAN, from seven digits. Otherwise accents, capitals, punctuation, word order and unfinished words do
-        not matter, in title, subtitle, authors, publisher and collection; the exact title comes first, then what
-        begins with it, then what resembles most, what can be ordered, what is recent. When little is found, spelling
-        mistakes are forgiven.
-        """
-        text = text[:LONGEST]
-        if (number := typed_number(text)) and len(number) >= SHORTEST_NUMBER:
-            ean13 = to_ean13(number)
-            books = list(self.filter(ean13=ean13)) if ean13 else []
-            return Found(books or list(self.filter(ean13__startswith=number).order_by("ean13")[:MOST]), False)
-        words = tokens(text)
-        if len("".join(words)) < 2:
-            return Found([], approximate=False)
-        exact = self._ranked(self._with_words(words), text)
-        if len(exact) >= FEW:
-            return Found(exact, approximate=False)
-        with transaction.atomic(), connection.cursor() as cursor:
-            # Forgiving costs more: it may not cost everybody else.
-            cursor.execute("SET LOCAL statement_timeout = '800ms'")
-            cursor.execute("SET LOCAL pg_trgm.word_similarity_threshold = %s", [SIMILAR_ENOUGH])
-            try:
-                near = [book for book in self._ranked(self._resembling(words), text) if book not in exact]
-            except OperationalError:  # out of time: what was found exactly is the answer
-                near = []
-        return Found((exact + near)[:MOST], approximate=bool(near))
-
-    def _with_words(self, words: list[str]) -> Self:
-        # Only [0-9a-z] is left in a word, so a raw query is safe; each one may be unfinished.
-        query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")
-        return self.filter(search_vector=query)
-
-    def _resembling(self, words: list[str]) -> Self:
-        long_enough = [word for word in words if len(word) >= 3]
-        found = self if long_enough else self.none()
-        for word in long_enough:
-            found = found.filter(search_text__trigram_word_similar=word)
-        return found
-
-    def _ranked(self, found: Self, text: str) -> list["Book"]:
-        key, sellable = title_key(text), Book.sellable(timezone.localdate())
-        ranked = found.annotate(
-            rank=Case(
-                When(title_key=key, then=Value(0)),
-                When(title_key__startswith=key, then=Value(1)),
-                default=Value(2),
-                output_field=IntegerField(),
-            ),
-            # To a tenth: what resembles about as much is told apart by what can be ordered.
-            likeness=Cast(
-                TrigramWordSimilarity(normalise(text), "search_text"), DecimalField(max_digits=2, decimal_places=1)
-            ),
-            unsold=Case(When(sellable, then=Value(0)), default=Value(1), output_field=IntegerField()),
-        ).order_by("rank", "-likeness", "unsold", F("publication_date").desc(nulls_last=True), "pk")
-        with transaction.atomic():
-            return list(ranked[:MOST])
+EPOCH = date(1900, 1, 1)
+# More days than there are between the epoch and any publication.
+ORDERABLE = 100_000
 
 
 class Precision(models.TextChoices):
@@ -149,6 +74,7 @@ class Book(models.Model):
     # For the search, filled by `describe_for_search` with the very function that reads the question.
     search_text = models.TextField(editable=False, default="")
     title_key = models.CharField(max_length=500, editable=False, default="")
+    standing = models.IntegerField(editable=False, default=0)
     search_vector = models.GeneratedField(
         expression=SearchVector("search_text", config="simple"),
         output_field=SearchVectorField(),
@@ -163,8 +89,14 @@ class Book(models.Model):
         ordering = ["title_key", "pk"]
         indexes = [
             GinIndex(fields=["search_vector"], name="book_by_word", fastupdate=False),
-            GinIndex(fields=["search_text"], name="book_by_likeness", opclasses=["gin_trgm_ops"]),
-            models.Index(fields=["title_key"], name="book_by_title", opclasses=["varchar_pattern_ops"]),
+            models.Index(
+                fields=["title_key"],
+                include=["standing", "id"],
+                name="book_by_title",
+                opclasses=["varchar_pattern_ops"],
+            ),
+            # What the search reads from the front: the text stands in the index, so no book is fetched for it.
+            models.Index(fields=["-standing", "-id"], name="book_by_standing", include=["search_text"]),
         ]
         constraints = [
             models.CheckConstraint(
@@ -235,8 +167,25 @@ class Book(models.Model):
     def describe_for_search(self) -> None:
         """Fill the columns of the search from the others; whoever writes a book calls it before saving."""
         parts = (self.title, self.subtitle, self.authors, self.publisher, self.collection)
-        self.search_text = normalise(" ".join(parts))
+        # An index holds both, and no entry of an index may be longer than 2 704 bytes.
+        self.search_text = normalise(" ".join(parts))[:2000]
         self.title_key = title_key(self.title)[:500]
+        day = (self.publication_date - EPOCH).days if self.publication_date else 0
+        in_reach = self.availability in codes.ON_SALE and not (self.withdrawn or self.is_digital or self.price is None)
+        self.standing = min(max(day, 0), ORDERABLE - 1) + (ORDERABLE if in_reach else 0)
+
+
+class Word(models.Model):
+    """A word of the catalogue and how many books had it when they were last counted: it steers the search."""
+
+    word = models.CharField(max_length=LONGEST, primary_key=True)
+    books = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [GinIndex(fields=["word"], name="word_by_likeness", opclasses=["gin_trgm_ops"])]
+
+    def __str__(self) -> str:
+        return self.word
 
 
 def _day(day: date) -> str:

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from catalog.ean import to_ean13
-from catalog.models import Book
+from catalog.models import Book, Word
 from catalog.wording import normalise, title_key
 from tests.catalog.shelf import record, take
 
@@ -103,6 +103,54 @@ def test_search_finds_it_first(typed: str, first: str) -> None:
 def test_search_forgives_spelling_and_says_so(typed: str, title: str) -> None:
     found = Book.objects.search(typed)
     assert (found.approximate, found.books[0].title) == (True, title)
+
+
+@pytest.mark.usefixtures("shelf")
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("hary potter", "Harry Potter à l’école des sorciers"),  # one letter less
+        ("harrry potter", "Harry Potter à l’école des sorciers"),  # one more
+        ("hatry potter", "Harry Potter à l’école des sorciers"),  # another
+        ("mirsables hugo", "Les Misérables"),  # two mistakes in one word
+        ("western coquillettes recettes", "WESTERN COQUILLETTES"),  # a word that stands nowhere
+        ("miserab vict", "Les Misérables"),  # two words unfinished: no mistake
+    ],
+)
+def test_search_finds_it_in_spite_of(typed: str, title: str) -> None:
+    found = Book.objects.search(typed)
+    assert (found.books[0].title, found.approximate) == (title, typed != "miserab vict")
+
+
+@pytest.mark.usefixtures("shelf")
+def test_search_forgives_nothing_where_enough_is_found() -> None:
+    take(*[record(f"97910999{n:05}", f"Prince {n}") for n in range(3)], record("9791099999405", "Pince"))
+    found = Book.objects.search("prince")
+    assert ("Pince" in [book.title for book in found.books], found.approximate) == (False, False)
+
+
+def test_search_reads_the_front_of_the_catalogue_for_what_many_books_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [date(2000 + n, 1, 1) for n in range(6)]
+    take(*[record(f"97910999{n:05}", f"Carnet de la lune {n}", publication_date=day) for n, day in enumerate(days)])
+    take(record("9791099999405", "Soleil", publication_date=date(2020, 1, 1)))
+    looked_up = titles("lune carnet")
+    monkeypatch.setattr("catalog.search.MANY", 2)
+    assert titles("lune carnet") == looked_up == [f"Carnet de la lune {n}" for n in reversed(range(6))]
+    # Not before the front ends: what stands further back is not read.
+    monkeypatch.setattr("catalog.search.FRONT", 4)
+    assert titles("lune carnet") == [f"Carnet de la lune {n}" for n in (5, 4, 3)]
+
+
+@pytest.mark.usefixtures("shelf")
+def test_search_out_of_time_answers_with_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.search._HURRY", "SET LOCAL statement_timeout = '20ms'")
+    monkeypatch.setattr("catalog.search._BY_WORD", "pg_sleep(9) IS NOT NULL AND search_vector @@ to_tsquery(%s)")
+    assert titles("le petit prince") == ["Le Petit Prince"]
+
+
+def test_word_of_a_book_is_known_once_it_is_taken_in_and_counted() -> None:
+    take(record("9782070360024", "L’Étranger, étranger"), record("9782211011662", "Étranger au paradis"))
+    assert dict(Word.objects.values_list("word", "books")) == {"l": 1, "etranger": 2, "au": 1, "paradis": 1}
 
 
 def titles(typed: str) -> list[str]:
