@@ -223,7 +223,6 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its Redis as long as it takes
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # On Redis the lowest number goes first: money, then orders and mails, then the news of LIBRISOFT, then the rest.
-CELERY_TASK_DEFAULT_PRIORITY = 9
 CELERY_TASK_ROUTES = {
     "grouped_orders.clock.settle_payments": {"priority": 0},
     "grouped_orders.clock.send_refunds": {"priority": 0},
@@ -232,6 +231,7 @@ CELERY_TASK_ROUTES = {
     "grouped_orders.tasks.deliver_mail": {"priority": 3},
     "grouped_orders.clock.deliver_mails": {"priority": 3},
     "librisoft_bridge.clock.read_statuses": {"priority": 6},
+    "*": {"priority": 9},
 }
 # Each of these may run twice, or late, without harm. expires: a stopped worker finds no pile of them.
 CELERY_BEAT_SCHEDULE = {

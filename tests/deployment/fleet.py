@@ -109,6 +109,11 @@ class Fleet:
                 found.append(json.loads(line))
         return [line for line in found if isinstance(line, dict)]
 
+    def ring(self, *tasks: str) -> None:
+        """Publish these, in this order, as a process of the shop does."""
+        program = "import sys; from libriweb import celery_app; [celery_app.send_task(name) for name in sys.argv[1:]]"
+        subprocess.run([sys.executable, "-c", program, *tasks], env=self.environment, cwd=ROOT, check=True)
+
     # What people do ----------------------------------------------------------------------------
 
     def buy(self, who: str, web: str = "web1") -> requests.Response:

@@ -109,6 +109,30 @@ def test_everything_stopped_at_once(fleet: Fleet) -> None:
     assert_in_librisoft_once(fleet, order)
 
 
+def test_payments_go_before_mails_and_mails_before_statuses(fleet: Fleet) -> None:
+    in_order = [
+        "grouped_orders.clock.settle_payments",
+        "grouped_orders.clock.deliver_mails",
+        "librisoft_bridge.clock.read_statuses",
+        "grouped_orders.clock.remind_unpaid",
+    ]
+    fleet.kill("beat")
+    fleet.freeze(*WORKERS)
+    # What was handed to a worker already comes before everything.
+    fleet.ring(*["libriweb.clock.beat"] * 4, *reversed(in_order))
+    since = len(fleet.log("worker1"))
+    fleet.thaw("worker1")
+
+    def done() -> list[str]:
+        lines = fleet.log("worker1")[since:]
+        return [line["task"] for line in lines if "succeeded" in line["event"] and line["task"] in in_order]
+
+    wait_until(lambda: len(done()) == 4)
+    fleet.thaw(*WORKERS)
+    fleet.start("beat")
+    assert done() == in_order
+
+
 def assert_in_librisoft_once(fleet: Fleet, order: int) -> None:
     [(number,)] = fleet.rows(f"SELECT shop_order_id FROM grouped_orders_groupedorder WHERE id = {order}")
     sent = f"SELECT transmission, attempts FROM librisoft_bridge_shoporder WHERE id = {number}"
