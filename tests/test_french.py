@@ -7,7 +7,7 @@ from django.utils.translation import ngettext
 
 ROOT = Path(__file__).parent.parent
 CATALOGUE = ROOT / "locale/fr/LC_MESSAGES/django.po"
-SOURCES = ("catalog", "collectivities", "grouped_orders", "librisoft_bridge", "templates")
+SOURCES = ("catalog", "collectivities", "grouped_orders", "librisoft_bridge", "libriweb", "templates")
 
 
 def test_nothing_is_singular() -> None:
