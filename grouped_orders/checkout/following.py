@@ -67,11 +67,14 @@ def _tell_bookseller(refund: Refund, now: datetime) -> None:
     if payment.set_aside or payment.sub_order.status != SubOrderStatus.PAID:
         return
     what = _("%(money)s remboursés chez le prestataire, alors que la sous-commande n° %(number)d reste « Payée »")
-    difference = LedgerDifference.objects.create(
-        method=payment.method,
-        provider_id=refund.provider_id,
-        what=what % {"money": euros(refund.amount), "number": payment.sub_order_id},
-        payment=payment,
-        found_at=now,
+    what %= {"money": euros(refund.amount), "number": payment.sub_order_id}
+    tell_difference(payment, refund.provider_id, what, now=now)
+
+
+def tell_difference(payment: Payment, provider_id: str, what: str, *, now: datetime) -> None:
+    """Once: it stands among the bookseller's differences until he has looked into it, and he gets a mail."""
+    difference, is_new = LedgerDifference.objects.get_or_create(
+        method=payment.method, provider_id=provider_id, what=what, defaults={"payment": payment, "found_at": now}
     )
-    mails.provider_differs([difference])
+    if is_new:
+        mails.provider_differs([difference])

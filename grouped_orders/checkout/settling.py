@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from grouped_orders import lifecycle, mails, payments
-from grouped_orders.checkout.following import follow_refunds
+from grouped_orders.checkout.following import follow_refunds, tell_difference
 from grouped_orders.checkout.locking import hold_payment
 from grouped_orders.checkout.refunding import request_refund
 from grouped_orders.models import Capture, Payment, SubOrder
@@ -289,6 +289,9 @@ def _give_back(payment: Payment, captures: list[Capture], now: datetime, *, wron
             continue
         if wrong or not _is_as_asked(capture):
             _alert(sub_order, _("Montant reçu inattendu : à vérifier avec le prestataire"), wrong, now)
+            said = {"money": f"{capture.amount:.2f}".replace(".", ","), "currency": capture.currency}
+            what = _("Montant reçu inattendu, mis de côté : %(money)s %(currency)s") % said
+            tell_difference(payment, capture.provider_id, what, now=now)
         else:
             _alert(sub_order, _("Paiement reçu en trop : il est remboursé"), sub_order.get_status_display(), now)
             request_refund(capture, by=None, reason=_("Paiement reçu en trop"), now=now)

@@ -314,6 +314,7 @@ def test_refund_of_money_that_does_not_count_leaves_what_counts(
     paypal_simulator.pay(checkout.start(sub_order, method=PaymentMethod.PAYPAL, terms=None, now=timezone.now()))
     paypal_simulator.fault("wrong_amount", match="/capture", value="1.00")
     checkout.settle(sub_order.payments.get(), now=timezone.now())
+    assert [row.what for row in LedgerDifference.objects.all()] == ["Montant reçu inattendu, mis de côté : 1,00 EUR"]
     page = url(sub_order, "refund")
     assert "il ne compte pas" in client.get(page).content.decode()
 
