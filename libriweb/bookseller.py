@@ -4,6 +4,10 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from grouped_orders.to_do import to_do
 
 # The day's work first, then what it rests on.
 APPS = ["grouped_orders", "collectivities", "catalog", "librisoft_bridge"]
@@ -13,6 +17,10 @@ class BooksellerSite(AdminSite):
     site_header = "Libriweb — librairie"
     site_title = "Libriweb — librairie"
     index_title = "Administration du site"
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """« À traiter » first."""
+        return super().index(request, {**(extra_context or {}), "tasks": to_do(request, now=timezone.now())})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The apps in the order in which a bookseller needs them, those that are not ours last."""

@@ -18,6 +18,7 @@ from grouped_orders.admin.wording import Badge, badges
 from grouped_orders.models import GroupedOrder
 from grouped_orders.models.order import GroupedOrderQuerySet
 from grouped_orders.statuses import OrderStatus
+from grouped_orders.to_do import NARROWINGS
 
 PER_PAGE = 25
 # The specification's names; the last two in the plural, being the names of a tab.
@@ -43,10 +44,14 @@ class Row(NamedTuple):
 
 
 def order_list(request: HttpRequest, orders: GroupedOrderQuerySet) -> HttpResponse:
-    """One tab of the list; what is searched for is searched for in all of them."""
-    status, words = request.GET.get("status", ""), request.GET.get("q", "").strip()
-    if status not in OrderStatus.values and not words:
+    """One tab of the list. What is searched for, or a line of « À traiter », is looked for in all of them."""
+    status, words, now = request.GET.get("status", ""), request.GET.get("q", "").strip(), timezone.now()
+    due = request.GET.get("due", "")
+    narrowing = NARROWINGS.get(due)
+    if status not in OrderStatus.values and not words and narrowing is None:
         return redirect(f"{request.path}?{urlencode({'status': OrderStatus.OPEN})}")
+    if narrowing is not None:
+        orders = narrowing.among(orders, now)
     if words:
         orders = orders.matching(words)
     counts = dict(orders.order_by().values_list("status").annotate(Count("pk")))
@@ -55,7 +60,6 @@ def order_list(request: HttpRequest, orders: GroupedOrderQuerySet) -> HttpRespon
     paginator = Paginator(_sorted(orders, status), PER_PAGE)
     paginator.count = counts.get(status, 0) if status else sum(counts.values())
     page = paginator.get_page(request.GET.get("page"))
-    now = timezone.now()
     return TemplateResponse(
         request,
         "admin/grouped_orders/order_list.html",
@@ -63,12 +67,14 @@ def order_list(request: HttpRequest, orders: GroupedOrderQuerySet) -> HttpRespon
             **admin.site.each_context(request),
             "opts": GroupedOrder._meta,
             "title": _("Commandes groupées"),
-            "tabs": _tabs(counts, status, words),
+            "tabs": _tabs(counts, status, q=words, due=due if narrowing else ""),
             "page": page,
             "pages": paginator.get_elided_page_range(page.number),
             "rows": [_row(order, now) for order in page],
             "words": words,
-            "query": _query(status=status, q=words),
+            "narrowing": narrowing,
+            "due": due,
+            "query": _query(status=status, q=words, due=due if narrowing else ""),
         },
     )
 
@@ -79,9 +85,9 @@ def _sorted(orders: GroupedOrderQuerySet, status: str) -> GroupedOrderQuerySet:
     return orders.with_totals().select_related("collectivity", "initiator", "shop_order").order_by(*ordering)
 
 
-def _tabs(counts: dict[str, int], status: str, words: str) -> list[Tab]:
+def _tabs(counts: dict[str, int], status: str, **also: str) -> list[Tab]:
     return [
-        Tab(str(label), counts.get(value, 0), _query(status=value, q=words), value == status)
+        Tab(str(label), counts.get(value, 0), _query(status=value, **also), value == status)
         for value, label in TABS.items()
     ]
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from grouped_orders import tasks
 from grouped_orders.models import Capture, GroupedOrder, JournalEntry, Mail, Payment, Refund, SubOrder, UnfinishedRefund
+from grouped_orders.models.payment import PaymentQuerySet
 
 
 class RecordAdmin(admin.ModelAdmin):
@@ -62,10 +63,23 @@ class CaptureInline(admin.TabularInline):
     can_delete = False
 
 
+class DoubtFilter(admin.SimpleListFilter):
+    """Money that may have moved, as « À traiter » counts it."""
+
+    title = _("vérification")
+    parameter_name = "doubt"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("En vérification"))]
+
+    def queryset(self, request: HttpRequest, queryset: PaymentQuerySet) -> PaymentQuerySet:
+        return queryset.in_doubt() if self.value() == "yes" else queryset
+
+
 @admin.register(Payment)
 class PaymentAdmin(RecordAdmin):
     list_display = ["number", "order", "sub_order", "method", "amount", "state", "created_at", "captured_at"]
-    list_filter = ["state", "method", "set_aside"]
+    list_filter = [DoubtFilter, "state", "method", "set_aside"]
     list_select_related = ["sub_order"]
     search_fields = ["=public_id", "=provider_ref", "=captures__provider_id", "=sub_order__pk", "sub_order__email"]
     exclude = ["approve_url"]
