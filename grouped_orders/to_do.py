@@ -16,7 +16,7 @@ from grouped_orders.models import GroupedOrder, LedgerDifference, Mail, Payment,
 from grouped_orders.models.order import GroupedOrderQuerySet
 from grouped_orders.statuses import MailState, OrderStatus
 from librisoft_bridge.attention import KINDS, needing_attention
-from librisoft_bridge.models import READY, ShopOrder
+from librisoft_bridge.models import READY, SetAsideFile, ShopOrder
 
 # « Clôture cette semaine ».
 SOON = timedelta(days=7)
@@ -62,7 +62,7 @@ NARROWINGS = TROUBLES | WORK
 
 def to_do(request: HttpRequest, *, now: datetime) -> list[Task]:
     """Everything that waits and that this person may see; what counts nothing is left out."""
-    tasks = [*_money(request), *_troubles(request, now), *_mails(request), *_work(request, now)]
+    tasks = [*_money(request), *_troubles(request, now), *_files(request), *_mails(request), *_work(request, now)]
     return [task for task in tasks if task.count]
 
 
@@ -90,6 +90,13 @@ def _troubles(request: HttpRequest, now: datetime) -> list[Task]:
         Task(needed.label, needed.count, _list("groupedorder", due=f"librisoft-{needed.kind}"), urgent=True)
         for needed in found
     ]
+
+
+def _files(request: HttpRequest) -> list[Task]:
+    if not request.user.has_perm("librisoft_bridge.view_setasidefile"):
+        return []
+    url = reverse("admin:librisoft_bridge_setasidefile_changelist")
+    return [Task(_("Fichiers de LIBRISOFT mis de côté"), SetAsideFile.objects.count(), url, urgent=True)]
 
 
 def _work(request: HttpRequest, now: datetime) -> list[Task]:

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from librisoft_bridge import outbox
 from librisoft_bridge.attention import KINDS
-from librisoft_bridge.models import Link, ShopOrder, ShopOrderLine, StatusChange
+from librisoft_bridge.models import Link, SetAsideFile, ShopOrder, ShopOrderLine, StatusChange
 
 # The contract's words, in the bookseller's.
 METHODS = {"PAYPAL": _("PayPal"), "CARD": _("Paiement en ligne"), "BY_HAND": _("Réglé à la librairie")}
@@ -148,6 +148,17 @@ class LinkAdmin(ReadOnly, admin.ModelAdmin):
     @admin.display(description=_("état"))
     def state(self, link: Link) -> str:
         return link.state_label
+
+
+@admin.register(SetAsideFile)
+class SetAsideFileAdmin(ReadOnly, admin.ModelAdmin):
+    """What LIBRISOFT wrote and nobody can read. Deleting a line says that it was seen to; the file stays."""
+
+    list_display = ["name", "reason", "modified_at", "set_aside_at"]
+    list_display_links = None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("librisoft_bridge.delete_setasidefile")
 
 
 def _on_one_line(place: dict[str, str]) -> str:

@@ -37,9 +37,9 @@ def overdue_since(now: datetime) -> datetime:
 
 class ShopOrderQuerySet(models.QuerySet["ShopOrder"]):
     def due(self, now: datetime) -> Self:
-        """To be sent now: waiting and due, and not in the hands of a worker."""
+        """To be sent now: waiting and due, not in the hands of a worker, nor in LIBRISOFT's already."""
         free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-        return self.filter(free, transmission=Transmission.WAITING, next_try_at__lte=now)
+        return self.filter(free, transmission=Transmission.WAITING, offered_at__isnull=True, next_try_at__lte=now)
 
     def claimed(self, shop_order: "ShopOrder", token: uuid.UUID) -> Self:
         """The order as long as this claim of it stands; nothing once it is lost."""
@@ -88,6 +88,10 @@ class ShopOrder(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     # A call was made whose outcome is not known: LIBRISOFT may have the order.
     in_doubt = models.BooleanField(_("peut-être reçue par LIBRISOFT"), default=False)
+    # By file: its files are complete, so what is missing of them now has left. See folder.py.
+    staged = models.BooleanField(default=False, editable=False)
+    # By pull and by file: where LIBRISOFT takes it, or has taken it without a word yet.
+    offered_at = models.DateTimeField(_("remise à LIBRISOFT le"), null=True, blank=True)
     error = models.CharField(_("dernière erreur"), max_length=300, blank=True)
     sent_at = models.DateTimeField(_("envoyée le"), null=True, blank=True)
     # The group order was cancelled after it had been validated.
@@ -160,6 +164,11 @@ class ShopOrder(models.Model):
                 return _now("Refusée par LIBRISOFT\u00a0: %(reason)s") % {"reason": self.error}
             case Transmission.FAILED:
                 return _now("L’envoi vers LIBRISOFT a échoué\u00a0: %(reason)s") % {"reason": self.error}
+            case _waiting if self.offered_at is not None:
+                said = _now("Remise à LIBRISOFT à %(when)s, en attente de son accusé de réception")
+                return said % {"when": clock_label(self.offered_at)}
+            case _waiting if settings.LIBRISOFT_TRANSPORT == "pull":
+                return _now("Prête\u00a0: LIBRISOFT viendra la chercher")
             case _waiting if self.error and self.next_try_at > timezone.now():
                 when = clock_label(self.next_try_at)
                 return _now("%(reason)s Nouvel essai à %(when)s.") % {"reason": self.error, "when": when}
@@ -300,6 +309,14 @@ class ChangesCursor(models.Model):
         return self.cursor
 
 
+# How each way of carrying tells that LIBRISOFT is alive, and that nothing was heard of it yet.
+SIGNS = {
+    "push": (_("LIBRISOFT répond."), _("LIBRISOFT n’a pas encore été appelé.")),
+    "pull": (_("LIBRISOFT est passé pour la dernière fois à %(when)s."), _("LIBRISOFT n’est pas encore passé.")),
+    "file": (_("Dernier fichier de LIBRISOFT à %(when)s."), _("LIBRISOFT n’a encore déposé aucun fichier.")),
+}
+
+
 class Link(models.Model):
     """How LIBRISOFT answers, for every process: the state of the circuit breaker (breaker.py). One row."""
 
@@ -338,9 +355,26 @@ class Link(models.Model):
             return said % {"reason": self.reason, "since": since, "when": when}
         if self.failures:
             return _now("Dernier appel sans réponse\u00a0: %(reason)s") % {"reason": self.reason}
-        if self.heard_at is not None:
-            return _now("LIBRISOFT répond.")
-        return _now("LIBRISOFT n’a pas encore été appelé.")
+        heard, silent = SIGNS[settings.LIBRISOFT_TRANSPORT]
+        return str(heard) % {"when": clock_label(self.heard_at)} if self.heard_at is not None else str(silent)
+
+
+class SetAsideFile(models.Model):
+    """A file from LIBRISOFT that nobody can read, or not the whole of it; it lies in the folder of such files."""
+
+    name = models.CharField(_("fichier"), max_length=255)
+    modified_at = models.DateTimeField(_("écrit le"))
+    reason = models.TextField(_("raison"))
+    set_aside_at = models.DateTimeField(_("mis de côté le"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("fichier de LIBRISOFT mis de côté")
+        verbose_name_plural = _("fichiers de LIBRISOFT mis de côté")
+        ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(fields=["name", "modified_at"], name="file_set_aside_once")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def clock_label(at: datetime) -> str:

@@ -52,9 +52,13 @@ def read(body: Any) -> OrderState:
     return state
 
 
+def storable(text: str) -> str:
+    """As PostgreSQL can hold it: without the two things that JSON may carry and it refuses, NUL and half a pair."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 def _text(value: Any) -> str:
-    # PostgreSQL holds every character but this one.
-    return "" if value is None else str(value).replace("\x00", "")
+    return "" if value is None else storable(str(value))
 
 
 def _instant(value: Any) -> datetime | None:

@@ -52,7 +52,15 @@ def resend(shop_order: ShopOrder, *, now: datetime) -> bool:
     changed = (
         (stopped | overdue)
         .filter(pk=shop_order.pk)
-        .update(transmission=Transmission.WAITING, attempts=0, waiting_since=now, next_try_at=now, error="")
+        .update(
+            transmission=Transmission.WAITING,
+            attempts=0,
+            waiting_since=now,
+            next_try_at=now,
+            error="",
+            staged=False,
+            offered_at=None,
+        )
     )
     if changed:
         _ring(shop_order)

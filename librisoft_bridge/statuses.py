@@ -2,21 +2,15 @@
 
 import logging
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
-from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from librisoft_bridge import breaker, client
-from librisoft_bridge.client import Refused, Unknown
-from librisoft_bridge.models import KNOWN_CODES, ChangesCursor, ShopOrder, StatusChange, Transmission, clock_label
-from librisoft_bridge.order_state import OrderState
+from librisoft_bridge.models import KNOWN_CODES, ChangesCursor, ShopOrder, StatusChange, Transmission
+from librisoft_bridge.order_state import OrderState, storable
 
 log = logging.getLogger(__name__)
 
-# « Réactualiser le statut » asks at most this often for one order.
-REFRESH_EVERY = timedelta(seconds=5)
 PAGES = 50
 # No call lasts so long, on either side.
 UNDER_WAY = timedelta(minutes=5)
@@ -55,6 +49,23 @@ def acknowledge(web_order_number: str, librisoft_number: str, *, now: datetime) 
         shop_order.in_doubt, shop_order.error = False, ""
         if shop_order.transmission != Transmission.WITHDRAWN:
             shop_order.transmission = Transmission.SENT
+    shop_order.save()
+    return shop_order
+
+
+@transaction.atomic
+def refuse(web_order_number: str, reason: str, *, now: datetime) -> ShopOrder | None:
+    """LIBRISOFT will not take the order: a definite no, shown with its reason. It has not got a withdrawn one either.
+
+    For one that it took before, this is no answer: what it has it has.
+    """
+    shop_order = _locked(web_order_number)
+    if shop_order is None or shop_order.transmission == Transmission.SENT:
+        return shop_order
+    shop_order.in_doubt = False
+    shop_order.lease_token = shop_order.lease_until = None
+    if shop_order.transmission != Transmission.WITHDRAWN:
+        shop_order.transmission, shop_order.error = Transmission.REFUSED, storable(reason)[:300]
     shop_order.save()
     return shop_order
 
@@ -120,57 +131,3 @@ def settle_doubts(*, now: datetime) -> None:
             ShopOrder.objects.doubtful().filter(pk=shop_order.pk).update(in_doubt=False)
         else:
             take_in(state, now=now)
-
-
-class Refreshed(NamedTuple):
-    """Whether LIBRISOFT answered for the order, and what happened, for the bookseller."""
-
-    answered: bool
-    said: str
-
-
-def refresh(shop_order: ShopOrder, *, now: datetime) -> Refreshed:
-    """« Réactualiser le statut »: ask for this one order now, not too often, and say what came of it."""
-    if not settings.LIBRISOFT_URL:
-        return Refreshed(False, _("LIBRISOFT n’est pas configuré."))
-    recent = now - REFRESH_EVERY
-    waiting = ShopOrder.objects.filter(pk=shop_order.pk).exclude(refreshed_at__gt=recent)
-    if not waiting.update(refreshed_at=now):
-        return Refreshed(False, _("LIBRISOFT vient d’être interrogé\u00a0: réessayez dans quelques secondes."))
-    number = shop_order.librisoft_number
-    try:
-        with breaker.watched(now):
-            state = client.get_order(number) if number else client.find_order(str(shop_order.pk))
-    except breaker.Open as pause:
-        until = clock_label(pause.until)
-        said = _("Statut inchangé\u00a0: %(reason)s Prochain essai à %(until)s.")
-        return Refreshed(False, said % {"reason": pause, "until": until})
-    except Unknown as doubt:
-        return Refreshed(False, _("Statut inchangé\u00a0: %(reason)s") % {"reason": doubt})
-    except Refused as no:
-        said = _("LIBRISOFT a refusé de répondre pour cette commande\u00a0: %(reason)s")
-        return Refreshed(False, said % {"reason": no.message})
-    if state is None:
-        return Refreshed(False, _("LIBRISOFT n’a pas encore cette commande."))
-    if state.web_order_number != str(shop_order.pk):
-        return Refreshed(False, _("Statut inchangé\u00a0: la réponse de LIBRISOFT concerne une autre commande."))
-    return _what_came(shop_order, state, now)
-
-
-def _what_came(before: ShopOrder, state: OrderState, now: datetime) -> Refreshed:
-    after = take_in(state, now=now)
-    if after is None:
-        return Refreshed(False, _("Statut inchangé\u00a0: la réponse de LIBRISOFT concerne une autre commande."))
-    status = {"status": after.full_status_label}
-    if after.librisoft_number != state.librisoft_number:
-        said = _(
-            "Attention\u00a0: LIBRISOFT répond sous un autre numéro, %(second)s au lieu de %(first)s. "
-            "Vérifiez dans LIBRISOFT que la commande n’y est pas deux fois."
-        )
-        return Refreshed(False, said % {"first": after.librisoft_number, "second": state.librisoft_number})
-    if after.remote_sequence != before.remote_sequence or not before.librisoft_number:
-        return Refreshed(True, _("Statut LIBRISOFT réactualisé\u00a0: %(status)s.") % status)
-    if after.status_typed_at is not None and state.sequence > after.remote_sequence:
-        said = _("LIBRISOFT a répondu. Le statut saisi à la main est plus récent et reste affiché\u00a0: %(status)s.")
-        return Refreshed(True, said % status)
-    return Refreshed(True, _("LIBRISOFT a répondu\u00a0: rien de nouveau, le statut reste %(status)s.") % status)

@@ -1,4 +1,4 @@
-"""One try to hand an order over: claim it, call, write down what happened. It may run twice without harm."""
+"""One try to hand an order over: claim it, carry it, write down what happened. It may run twice without harm."""
 
 import random
 import uuid
@@ -9,10 +9,9 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 
-from librisoft_bridge import breaker, client, payload, statuses
+from librisoft_bridge import breaker, folder, push, statuses
 from librisoft_bridge.client import Refused, Unknown
 from librisoft_bridge.models import ShopOrder, ShopOrderQuerySet, Transmission
-from librisoft_bridge.order_state import OrderState
 
 MAX_ATTEMPTS = 10
 # Longer than the longest try (a look-up, then a hand-over), so that a claim is never taken from a worker that still
@@ -22,25 +21,25 @@ FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(hours=1)
 LONGEST_WISH = timedelta(days=1)
 
+# By pull nothing is carried: LIBRISOFT comes for it (pull.py).
+CARRIERS = {"push": ("LIBRISOFT_URL", push.carry), "file": ("LIBRISOFT_FOLDER", folder.carry)}
 
-class _Lost(Exception):
+
+class Lost(Exception):
     """The order was withdrawn or typed in by hand meanwhile: there is nothing to send any more."""
 
 
 def transmit(shop_order: ShopOrder, *, now: datetime) -> ShopOrder:
-    """Try once, if it is due and nobody else does. The attempt counts when it begins, so a crash counts too.
-
-    After an answer that never came, LIBRISOFT is asked for our number before the order is sent again under the
-    same key: there is never a second order (librisoft.md, rule 2).
-    """
+    """Try once, if it is due and nobody else does. The attempt counts when it begins, so a crash counts too."""
     due = ShopOrder.objects.due(now).filter(pk=shop_order.pk)
-    if not settings.LIBRISOFT_URL:
-        # Nothing was tried, so nothing counts: it leaves as soon as there is an address.
-        due.update(error=_("LIBRISOFT n’est pas configuré."))
-        return ShopOrder.objects.get(pk=shop_order.pk)
-    token = uuid.uuid4()
-    if due.update(lease_token=token, lease_until=now + LEASE, attempts=F("attempts") + 1):
-        _try(ShopOrder.objects.get(pk=shop_order.pk), token, now)
+    if settings.LIBRISOFT_TRANSPORT in CARRIERS:
+        address, _carry = CARRIERS[settings.LIBRISOFT_TRANSPORT]
+        token = uuid.uuid4()
+        if not getattr(settings, address):
+            # Nothing was tried, so nothing counts: it leaves as soon as there is an address.
+            due.update(error=_("LIBRISOFT n’est pas configuré."))
+        elif due.update(lease_token=token, lease_until=now + LEASE, attempts=F("attempts") + 1):
+            _try(ShopOrder.objects.get(pk=shop_order.pk), token, now)
     return ShopOrder.objects.get(pk=shop_order.pk)
 
 
@@ -49,9 +48,14 @@ def _try(shop_order: ShopOrder, token: uuid.UUID, now: datetime) -> None:
     if shop_order.attempts > MAX_ATTEMPTS:
         _end(claim, transmission=Transmission.FAILED, error=_("L’envoi s’est interrompu à chaque essai."))
         return
+
+    def mark(**facts: object) -> None:
+        if not claim.update(**facts):
+            raise Lost
+
+    _address, carry = CARRIERS[settings.LIBRISOFT_TRANSPORT]
     try:
-        with breaker.watched(now):
-            state = _look_up(shop_order) or _hand_over(shop_order, claim)
+        state = carry(shop_order, mark, now=now)
     except breaker.Open as pause:
         # Nothing was tried, so nothing counts.
         _end(claim, next_try_at=pause.until, error=str(pause), attempts=Greatest(F("attempts") - 1, 0))
@@ -62,30 +66,14 @@ def _try(shop_order: ShopOrder, token: uuid.UUID, now: datetime) -> None:
             _end(claim, transmission=Transmission.FAILED, error=str(doubt))
         else:
             _end(claim, next_try_at=now + _wait(shop_order.attempts, doubt.retry_after), error=str(doubt))
-    except _Lost:
+    except Lost:
         pass
     else:
-        # Whoever holds the claim by now: that LIBRISOFT has the order is a fact.
-        statuses.take_in(state, now=now)
-
-
-def _look_up(shop_order: ShopOrder) -> OrderState | None:
-    return client.find_order(str(shop_order.pk)) if shop_order.in_doubt else None
-
-
-def _hand_over(shop_order: ShopOrder, claim: ShopOrderQuerySet) -> OrderState:
-    """Send it, if the claim still stands.
-
-    From before the call until a definite answer LIBRISOFT may have the order, and the row says so.
-    """
-    if not claim.update(in_doubt=True):
-        raise _Lost
-    try:
-        return client.create_order(payload.write(shop_order), key=shop_order.message_id)
-    except Refused as no:
-        # A mismatch says that an order stands under our key.
-        claim.update(in_doubt=no.code == "idempotency_mismatch")
-        raise
+        if state is None:
+            _end(claim, offered_at=now, error="")
+        else:
+            # Whoever holds the claim by now: that LIBRISOFT has the order is a fact.
+            statuses.take_in(state, now=now)
 
 
 def _wait(attempts: int, wish: int) -> timedelta:

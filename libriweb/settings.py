@@ -165,7 +165,11 @@ STRIPE_PAGE_ORIGIN = env.str("STRIPE_PAGE_ORIGIN", default="https://checkout.str
 
 # LIBRISOFT ------------------------------------------------------------------------------------
 
+# push: we call LIBRISOFT; pull: it calls us (librisoft-pull-v1.yaml); file: through a folder that both reach.
+LIBRISOFT_TRANSPORT = env.str("LIBRISOFT_TRANSPORT", default="push")
+LIBRISOFT_FOLDER = env.str("LIBRISOFT_FOLDER", default="")
 LIBRISOFT_URL = env.str("LIBRISOFT_URL", default="").rstrip("/")
+# By push, ours in its eyes; by pull, its in ours.
 LIBRISOFT_TOKEN = env.str("LIBRISOFT_TOKEN", default="")
 # An order that LIBRISOFT has not taken by then is told to the bookseller, who need not do anything.
 LIBRISOFT_OVERDUE_HOURS = env.int("LIBRISOFT_OVERDUE_HOURS", default=4)

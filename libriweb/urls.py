@@ -33,5 +33,6 @@ urlpatterns = [
     path(settings.ADMIN_PATH, admin.site.urls),
     path("compte/", include(account_pages)),
     path(f"{settings.MEDIA_URL.strip('/')}/<path:path>", cover),
+    path("librisoft/", include("librisoft_bridge.urls")),
     path("", include("grouped_orders.urls")),
 ]

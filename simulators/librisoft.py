@@ -24,19 +24,10 @@ from typing import Any
 
 from flask import Response, jsonify, redirect, render_template, request
 
+from simulators.librisoft_desk import FIRST_NUMBER, LABELS
 from simulators.librisoft_rules import breaches
 from simulators.stage import Stage, serve
 
-FIRST_NUMBER = 6765
-LABELS = {
-    "PREPARATION": "Préparation commande",
-    "SUPPLIER_ORDERED": "Commande fournisseur",
-    "PARTIALLY_RECEIVED": "Partiellement réceptionnée",
-    "RECEIVED": "Réceptionnée",
-    "RELEASED": "Mise à disposition",
-    "CANCELLED": "Annulée",
-    "UNAVAILABLE": "Manquant, épuisé, réimpression",
-}
 # Labels too long for a button.
 BUTTONS = LABELS | {"UNAVAILABLE": "Manquant"}
 Json = dict[str, Any]

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from simulators import librisoft
 from simulators.stage import Fault, Stage
-from tests.librisoft_contract import Exchange, breaches
+from tests.librisoft_contract import PUSH, Exchange
 from tests.simulation import served
 
 TOKEN = "jeton"
@@ -94,7 +94,7 @@ def _listen(stage: Stage, simulator: LibrisoftSimulator) -> None:
             )
             simulator.exchanges.append(exchange)
             if not g.get("noise"):
-                simulator.wrong.extend(breaches(exchange))
+                simulator.wrong.extend(PUSH.breaches(exchange))
         return response
 
     stage.strikes = noted  # type: ignore[method-assign]

@@ -15,7 +15,7 @@ from grouped_orders.forms.bookseller import LibrisoftByHandForm, ReasonForm
 from grouped_orders.models import GroupedOrder, Mail, Payment
 from grouped_orders.statuses import OrderStatus, PaymentMethod
 from grouped_orders.templatetags.shop import euros
-from librisoft_bridge import outbox, statuses
+from librisoft_bridge import outbox, refreshing
 
 
 @require_POST
@@ -121,7 +121,7 @@ def refresh(request: HttpRequest, order: GroupedOrder) -> HttpResponse:
     if order.shop_order is None:
         messages.error(request, _("Cette commande groupée n’est pas encore validée."))
     else:
-        answered, said = statuses.refresh(order.shop_order, now=timezone.now())
+        answered, said = refreshing.refresh(order.shop_order, now=timezone.now())
         messages.add_message(request, messages.SUCCESS if answered else messages.WARNING, said)
     return redirect("admin:grouped_orders_groupedorder_change", order.pk)
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from librisoft_bridge import breaker, clock, statuses, transmission
+from librisoft_bridge import breaker, clock, push, statuses, transmission
 from librisoft_bridge.client import Refused, Unknown
 from librisoft_bridge.models import Link, ShopOrder, Transmission
 from tests.factories import BookshopFactory, UserFactory
@@ -159,8 +159,13 @@ def test_an_order_withdrawn_meanwhile_proves_nothing(librisoft_simulator: Libris
     fail(breaker.THRESHOLD)
     order = hand_over()
     claim = ShopOrder.objects.claimed(order, order.message_id)
-    with pytest.raises(transmission._Lost), breaker.watched(NOW + timedelta(minutes=1)):
-        transmission._hand_over(order, claim)
+
+    def mark(**facts: object) -> None:
+        if not claim.update(**facts):
+            raise transmission.Lost
+
+    with pytest.raises(transmission.Lost):
+        push.carry(order, mark, now=NOW + timedelta(minutes=1))
     assert Link.present().failures == breaker.THRESHOLD
 
 

@@ -72,6 +72,7 @@ def test_state_without_the_essential_is_no_answer(body: Any, answer: Callable[[A
         ({"expected_date": "2026-02-31"}, "expected_date", None),
         ({"status": {**STATE["status"], "updated_at": "2026-13-45T00:00:00Z"}}, "updated_at", None),
         ({"status": {**STATE["status"], "label": "À\x00 part"}}, "label", "À part"),
+        ({"status": {**STATE["status"], "label": "Re\ud83dçue"}}, "label", "Re?çue"),
         ({"status": {**STATE["status"], "label": "x" * 200}}, "label", "x" * 80),
     ],
 )

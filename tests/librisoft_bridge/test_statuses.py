@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from pytest_django import Settings
 
-from librisoft_bridge import clock, outbox, statuses, transmission
+from librisoft_bridge import clock, outbox, refreshing, statuses, transmission
 from librisoft_bridge.models import ChangesCursor, Link, ShopOrder, Transmission
 from librisoft_bridge.order_state import OrderState
 from tests.librisoft_bridge.story import NOW, hand_over, read
@@ -85,7 +85,7 @@ def test_step_back_at_refresh_is_ignored(sent: ShopOrder, librisoft_simulator: L
     librisoft_simulator.set_status("6765", "RECEIVED")
     read_changes(sent)
     librisoft_simulator.fault("step_back")
-    assert statuses.refresh(read(sent), now=NOW).answered
+    assert refreshing.refresh(read(sent), now=NOW).answered
     assert read(sent).remote_code == "RECEIVED"
 
 
@@ -94,14 +94,14 @@ def test_unknown_status_is_shown_as_it_came_and_logged_once(
 ) -> None:
     librisoft_simulator.set_status("6765", "MISLAID", label="Égarée à l’entrepôt")
     order = read_changes(sent)
-    statuses.refresh(sent, now=NOW)
+    refreshing.refresh(sent, now=NOW)
     assert (order.status_label, order.is_ready, order.needs_attention) == ("Égarée à l’entrepôt", False, False)
     assert caplog.text.count("MISLAID") == 1
 
 
 def test_second_number_is_an_alarm_not_an_overwrite(sent: ShopOrder, librisoft_simulator: LibrisoftSimulator) -> None:
     librisoft_simulator.fault("second_id")
-    statuses.refresh(sent, now=NOW)
+    refreshing.refresh(sent, now=NOW)
     order = read(sent)
     assert (order.librisoft_number, order.second_number, order.needs_attention) == ("6765", "9999", True)
 
@@ -176,7 +176,7 @@ def test_typed_number_alone_holds_back_no_status(librisoft_simulator: LibrisoftS
 
 
 def refresh(order: ShopOrder, *, after: timedelta = timedelta(0)) -> tuple[bool, str]:
-    answered, said = statuses.refresh(read(order), now=NOW + after)
+    answered, said = refreshing.refresh(read(order), now=NOW + after)
     return answered, said.replace("\u00a0", " ")
 
 
@@ -191,7 +191,7 @@ def test_refresh_asks_for_one_order_and_not_too_often(sent: ShopOrder, librisoft
     assert librisoft_simulator.asked() == ["POST /v1/orders", "GET /v1/orders/6765"]
     assert refresh(sent, after=timedelta(seconds=5)) == (
         True,
-        "LIBRISOFT a répondu : rien de nouveau, le statut reste Partiellement réceptionnée (3 sur 5).",
+        "LIBRISOFT n’a rien de nouveau : le statut reste Partiellement réceptionnée (3 sur 5).",
     )
 
 

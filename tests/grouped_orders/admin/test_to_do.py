@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
@@ -11,7 +12,7 @@ from collectivities.models import User
 from grouped_orders import checkout
 from grouped_orders.models import LedgerDifference, Mail, Payment
 from grouped_orders.statuses import MailState, MoneyBack, OrderStatus, PaymentMethod, PaymentState
-from librisoft_bridge.models import ShopOrder, Transmission
+from librisoft_bridge.models import SetAsideFile, ShopOrder, Transmission
 from tests.factories import GroupedOrderFactory, SubOrderFactory
 from tests.grouped_orders.admin.story import in_days, order_in, paid, rows
 from tests.pages import Page, words
@@ -38,6 +39,17 @@ def test_nothing_to_do_is_said(client: Client, bookseller: User) -> None:
 
     assert tasks(client) == {}
     assert "Rien n’attend : tout est à jour." in page.main
+
+
+def test_files_of_librisoft_set_aside_are_counted_and_listed(client: Client, bookseller: User) -> None:
+    for nth in range(2):
+        SetAsideFile.objects.create(name=f"{nth}.json", modified_at=timezone.now(), reason="Le fichier est illisible.")
+    assert tasks(client) == {}
+    bookseller.user_permissions.add(Permission.objects.get(codename="view_setasidefile"))
+    to_do = tasks(client)
+    assert list(to_do) == ["Fichiers de LIBRISOFT mis de côté 2"]
+    page = Page(client.get(to_do["Fichiers de LIBRISOFT mis de côté 2"]))
+    assert [words(cell) for cell in page.tree.find_class("field-name")] == ["1.json", "0.json"]
 
 
 @pytest.mark.parametrize(
