@@ -30,6 +30,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,8 @@ class Stage:
 
     def _hang_up(self) -> None:
         connection: socket.socket = request.environ["werkzeug.socket"]
-        connection.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # another fault, or the caller's own impatience, closed it before
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def serve(build: Callable[[argparse.Namespace], Stage], *arguments: tuple[str, dict[str, Any]]) -> None:
