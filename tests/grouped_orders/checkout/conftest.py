@@ -1,17 +1,22 @@
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from django.conf import settings
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from collectivities.models import User
 from grouped_orders import checkout
 from grouped_orders.models import Mail, Payment, Refund, SubOrder
-from grouped_orders.statuses import PaymentMethod
+from grouped_orders.statuses import MoneyBack, PaymentMethod
 from tests.factories import GroupedOrderFactory, SubOrderFactory, TermsFactory
 from tests.simulation import Simulator
 
@@ -29,6 +34,10 @@ class Buyer:
 
     def settle(self, payment: Payment | None = None) -> Payment:
         return checkout.settle(payment or self.last, now=self.now)
+
+    def be_cancelled(self, by: User | None = None) -> SubOrder:
+        """The bookseller cancels, and gives back online what was received."""
+        return checkout.cancel_sub_order(self.sub_order, by=by, reason="Épuisé", refund=MoneyBack.ONLINE, now=self.now)
 
     def wait(self, **duration: float) -> None:
         self.now += timedelta(**duration)
@@ -63,6 +72,17 @@ def buyer(db: None) -> Buyer:
     order = GroupedOrderFactory(deadline=timezone.localdate() + timedelta(days=3), unit_price=Decimal("6.40"))
     TermsFactory()
     return Buyer(SubOrderFactory(grouped_order=order, quantity=2), timezone.now(), Client())
+
+
+def shop_environment() -> dict[str, str]:
+    """The environment of another process of the shop, on the database of this test."""
+    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
+    return os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": urlunsplit(database)}
+
+
+def shop_settings() -> dict[str, Any]:
+    """How this test's shop reaches the providers, for another process of it."""
+    return {name: getattr(settings, name) for name in dir(settings) if name.startswith(("PAYPAL_", "STRIPE_"))}
 
 
 @pytest.fixture

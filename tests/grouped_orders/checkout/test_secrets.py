@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from grouped_orders import checkout, payments
+from grouped_orders import payments
 from grouped_orders.models import JournalEntry, Payment, ProviderEvent, Refund
 from grouped_orders.statuses import PaymentMethod, RefundState
 from tests.factories import SubOrderFactory, UserFactory
@@ -45,7 +45,7 @@ def test_no_secret_reaches_a_log_line_or_a_row(
         name = "PAYPAL-TRANSMISSION-SIG" if method == PAYPAL else "Stripe-Signature"
         assert tell(simulator, event, **{name: "t=1,v1=c2VjcmV0"}) == 400
         one.come_back(back)
-        checkout.cancel_sub_order(one.sub_order, by=UserFactory(), reason="Épuisé", refund=True, now=one.now)
+        one.be_cancelled(UserFactory())
         simulator.fault("status", match="/refund", status=503)
         for _ in range(3):
             one.wait(minutes=5)
