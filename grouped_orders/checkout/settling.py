@@ -211,7 +211,7 @@ def _record(payment: Payment, snapshot: Snapshot, now: datetime) -> Payment:
     states = {capture.status for capture in captures}
     rivals = payment.sub_order.payments.exclude(pk=payment.pk)
     if payment.state == PaymentState.CAPTURED:
-        _set_state(payment, PaymentState.CAPTURED, now)
+        _set_state(payment, PaymentState.CAPTURED, now, asks_again=CaptureStatus.PENDING in states)
         _give_back(payment, [capture for capture in captures if capture not in known], now)
     elif CaptureStatus.COMPLETED in states and rivals.in_doubt().exists():
         # Which of the two counts is known when the other one is.
@@ -274,7 +274,9 @@ def _record_received(payment: Payment, snapshot: Snapshot, captures: list[Captur
     late = any(info.at and not _is_in_time(payment, info.at) for info in snapshot.captures)
     counts = bool(as_asked) and sub_order.status == SubOrderStatus.PENDING and not taken and not late
     payment.set_aside = not counts
-    _set_state(payment, PaymentState.CAPTURED, now, reason=_("Paiement arrivé après la date limite") if late else "")
+    reason = _("Paiement arrivé après la date limite") if late else ""
+    waits = any(capture.status == CaptureStatus.PENDING for capture in captures)
+    _set_state(payment, PaymentState.CAPTURED, now, reason=reason, asks_again=waits)
     if counts:
         lifecycle.mark_paid(sub_order, now=now)
         captures = [capture for capture in captures if capture != as_asked[0]]

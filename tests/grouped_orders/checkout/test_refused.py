@@ -10,13 +10,13 @@ from decimal import Decimal
 import pytest
 from pytest_django import Settings
 
-from grouped_orders import checkout, payments
+from grouped_orders import payments
 from grouped_orders.checkout import AlreadyPaid
 from grouped_orders.lifecycle import validation_blockers
 from grouped_orders.models import Capture, JournalEntry, Payment, Refund
 from grouped_orders.models.order import deadline_end
 from grouped_orders.payments import paypal
-from grouped_orders.statuses import PaymentMethod, PaymentState, RefundState, SubOrderStatus
+from grouped_orders.statuses import CaptureStatus, PaymentMethod, PaymentState, RefundState, SubOrderStatus
 from tests.grouped_orders.checkout.conftest import Buyer, kinds, refund_all
 from tests.grouped_orders.checkout.ledger import assert_ledger_agrees, net_of
 from tests.pages import Page
@@ -67,7 +67,7 @@ def test_pending_that_completes_after_the_cancellation_is_given_back(
     simulator.pay(buyer.start(simulator_of))
     buyer.settle()
     assert buyer.truth == (PENDING, [PaymentState.PENDING])
-    checkout.cancel_sub_order(buyer.sub_order, by=None, reason="Épuisé", refund=True, now=buyer.now)
+    buyer.be_cancelled()
     provider_id = Capture.objects.get().provider_id
     if simulator_of == PAYPAL:
         simulator.decide(f"captures/{provider_id}", status="COMPLETED")
@@ -196,6 +196,25 @@ def test_money_taken_twice_by_the_provider_counts_once_and_the_rest_goes_back(
     assert_ledger_agrees(paypal_simulator)
 
 
+def test_second_capture_that_waits_is_followed_and_goes_back_when_it_comes(
+    buyer: Buyer, paypal_simulator: Simulator
+) -> None:
+    paypal_simulator.pay(buyer.start())
+    paypal_simulator.fault("capture_twice")
+    paypal_simulator.fault("capture_pending")
+    buyer.settle()
+    assert buyer.truth == (PAID, [PaymentState.CAPTURED])
+    waiting = Capture.objects.get(status=CaptureStatus.PENDING)
+    paypal_simulator.decide(f"captures/{waiting.provider_id}", status="COMPLETED")
+    buyer.wait(minutes=2)
+    for payment in Payment.objects.due(buyer.now):
+        buyer.settle(payment)
+    refund_all(buyer)
+    assert [refund.capture for refund in Refund.objects.all()] == [waiting]
+    assert (buyer.last.next_check_at, net_of(paypal_simulator)) == (None, Decimal("12.80"))
+    assert_ledger_agrees(paypal_simulator)
+
+
 def test_late_answer_does_not_unsay_money_received(
     buyer: Buyer, paypal_simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +268,7 @@ def test_capture_unanswered_is_not_asked_again_once_the_sub_order_is_cancelled(
     paypal_simulator.pay(buyer.start())
     paypal_simulator.fault("drop_before", match="/capture")
     buyer.settle()
-    checkout.cancel_sub_order(buyer.sub_order, by=None, reason="Épuisé", refund=True, now=buyer.now)
+    buyer.be_cancelled()
     buyer.wait(minutes=2)
     buyer.settle()
     assert buyer.truth == (CANCELLED, [PaymentState.SUPERSEDED])
@@ -263,7 +282,7 @@ def test_cancelled_while_capturing_is_given_back_with_one_mail(buyer: Buyer, pay
     paypal_simulator.pay(buyer.start())
     paypal_simulator.fault("drop_after", match="/capture")
     buyer.settle()
-    checkout.cancel_sub_order(buyer.sub_order, by=None, reason="Épuisé", refund=True, now=buyer.now)
+    buyer.be_cancelled()
     buyer.settle()
     for _ in range(2):
         refund_all(buyer)
