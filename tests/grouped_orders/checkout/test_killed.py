@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import time_machine
@@ -21,7 +20,7 @@ from django.utils import timezone
 from grouped_orders import clock
 from grouped_orders.models import Payment, SubOrder
 from grouped_orders.statuses import PaymentState, SubOrderStatus
-from tests.grouped_orders.checkout.conftest import Buyer, kinds
+from tests.grouped_orders.checkout.conftest import Buyer, kinds, shop_environment, shop_settings
 from tests.grouped_orders.checkout.ledger import assert_ledger_agrees
 from tests.simulation import Simulator
 
@@ -34,11 +33,9 @@ Kill = Callable[[str, SubOrder], AbstractContextManager[None]]
 @pytest.fixture(scope="module")
 def maker(django_db_setup: None) -> Iterator[subprocess.Popen[str]]:
     """Makes processes of the shop on demand."""
-    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": urlunsplit(database)}
     command = [sys.executable, "-m", "tests.grouped_orders.checkout.victim"]
     with subprocess.Popen(
-        command, env=environment, cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, env=shop_environment(), cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield process
         assert process.stdin is not None
@@ -52,9 +49,7 @@ def killed(maker: subprocess.Popen[str]) -> Kill:
     @contextmanager
     def killed(what: str, sub_order: SubOrder) -> Iterator[None]:
         assert maker.stdin is not None and maker.stdout is not None
-        names = ("API_URL", "PAGE_ORIGIN", "CLIENT_ID", "CLIENT_SECRET", "MERCHANT_ID", "WEBHOOK_ID")
-        paypal = {f"PAYPAL_{name}": getattr(settings, f"PAYPAL_{name}") for name in names}
-        maker.stdin.write(json.dumps({"what": what, "sub_order": sub_order.pk, "settings": paypal}) + "\n")
+        maker.stdin.write(json.dumps({"what": what, "sub_order": sub_order.pk, "settings": shop_settings()}) + "\n")
         maker.stdin.flush()
         pid = int(maker.stdout.readline())
         try:

@@ -9,17 +9,15 @@ from typing import Any
 
 import pytest
 from django.db import connections
-from django.test import Client
-from django.urls import reverse
 
 from collectivities.models import User
 from grouped_orders import checkout, lifecycle
 from grouped_orders.lifecycle import NotAllowed
-from grouped_orders.models import GroupedOrder, Mail, Payment, ProviderEvent, Refund, SubOrder
+from grouped_orders.models import GroupedOrder, Mail, Refund, SubOrder
 from grouped_orders.models.order import GroupedOrderQuerySet, deadline_end
 from grouped_orders.statuses import HandMethod, OrderStatus, PaymentMethod, PaymentState, SubOrderStatus
 from tests.factories import GroupedOrderFactory, SubOrderFactory, UserFactory
-from tests.grouped_orders.checkout.conftest import Buyer, kinds, refund_all
+from tests.grouped_orders.checkout.conftest import Buyer, refund_all
 from tests.grouped_orders.checkout.ledger import assert_ledger_agrees, net_of
 from tests.simulation import Simulator
 
@@ -45,29 +43,6 @@ def at_once(count: int, do: Callable[[int], Any]) -> list[Any]:
         return list(pool.map(run, range(count)))
 
 
-def test_fifty_settles_at_once_capture_once(buyer: Buyer, paypal_simulator: Simulator) -> None:
-    paypal_simulator.pay(buyer.start())
-    payment = buyer.last
-    at_once(50, lambda _: checkout.settle(payment, now=buyer.now))
-    assert buyer.truth == (SubOrderStatus.PAID, [PaymentState.CAPTURED])
-    assert [kind for kind, _, _ in paypal_simulator.moved()] == ["capture"]
-    assert kinds() == ["sub_order_paid"]
-    assert_ledger_agrees(paypal_simulator)
-
-
-def test_fifty_clicks_at_once_begin_one_payment(buyer: Buyer, paypal_simulator: Simulator) -> None:
-    pages = at_once(50, lambda _: buyer.start())
-    assert len({page for page in pages if isinstance(page, str)}) == 1
-    # Whoever lost patience with a slow machine was told so, and nothing else.
-    assert {str(refused)[:36] for refused in pages if not isinstance(refused, str)} <= {
-        "Votre paiement est en préparation : "
-    }
-    assert (Payment.objects.count(), len(paypal_simulator.stage.state["orders"])) == (1, 1)
-    paypal_simulator.pay(next(page for page in pages if isinstance(page, str)))
-    buyer.settle()
-    assert_ledger_agrees(paypal_simulator)
-
-
 def test_two_methods_begun_at_once_leave_one_page_open(
     buyer: Buyer, paypal_simulator: Simulator, card_simulator: Simulator
 ) -> None:
@@ -79,39 +54,6 @@ def test_two_methods_begun_at_once_leave_one_page_open(
     assert_ledger_agrees(paypal_simulator, card_simulator)
 
 
-def test_return_and_webhook_at_once_capture_once(buyer: Buyer, paypal_simulator: Simulator) -> None:
-    back = paypal_simulator.pay(buyer.start())
-    body, proof = paypal_simulator.message(paypal_simulator.events()[-1])
-    address = reverse("payments:paypal_webhook")
-
-    def call(nth: int) -> int:
-        if nth % 2:
-            return Client().post(address, body, content_type="application/json", headers=proof).status_code
-        return Client().get("/" + back.split("/", 3)[3]).status_code
-
-    assert Counter(at_once(20, call)) == {200: 10, 302: 10}
-    buyer.settle()
-    assert buyer.truth == (SubOrderStatus.PAID, [PaymentState.CAPTURED])
-    assert [kind for kind, _, _ in paypal_simulator.moved()] == ["capture"]
-    assert (kinds(), ProviderEvent.objects.count()) == (["sub_order_paid"], 1)
-    assert_ledger_agrees(paypal_simulator)
-
-
-def test_deadline_passing_in_the_middle_decides_once(buyer: Buyer, paypal_simulator: Simulator) -> None:
-    paypal_simulator.pay(buyer.start())
-    payment = buyer.last
-    end = deadline_end(buyer.sub_order.grouped_order.deadline) + timedelta(minutes=30)
-    clocks = [end - timedelta(seconds=1), end + timedelta(seconds=1)]
-    at_once(50, lambda nth: checkout.settle(payment, now=clocks[nth % 2]))
-    status, states = buyer.truth
-    moved = [kind for kind, _, _ in paypal_simulator.moved()]
-    assert (status, states, moved, kinds()) in [
-        (SubOrderStatus.PAID, [PaymentState.CAPTURED], ["capture"], ["sub_order_paid"]),
-        (SubOrderStatus.PENDING, [PaymentState.SUPERSEDED], [], ["payment_superseded"]),
-    ]
-    assert_ledger_agrees(paypal_simulator)
-
-
 def test_cancelling_while_settling_keeps_no_money(buyer: Buyer, paypal_simulator: Simulator) -> None:
     paypal_simulator.pay(buyer.start())
     payment, bookseller = buyer.last, UserFactory()
@@ -119,7 +61,7 @@ def test_cancelling_while_settling_keeps_no_money(buyer: Buyer, paypal_simulator
     def act(nth: int) -> object:
         if nth % 5:
             return checkout.settle(payment, now=buyer.now)
-        return checkout.cancel_sub_order(buyer.sub_order, by=bookseller, reason="Épuisé", refund=True, now=buyer.now)
+        return buyer.be_cancelled(bookseller)
 
     at_once(15, act)
     buyer.wait(minutes=5)
