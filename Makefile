@@ -25,14 +25,16 @@ run: install
 ## make test   the whole suite, browser journeys included
 test: install
 	@$(PYTHON) -m dev.machine
-	@exec $(PYTHON) -m pytest -n 2 --durations=15 $(ARGS)
+	@exec $(PYTHON) -m pytest -n 2 --dist loadgroup --durations=15 $(ARGS)
 
-## make lint   style, layers, templates, types, migrations, Django's deployment checks
+## make lint   style, layers, templates, Docker's files, types, migrations, Django's deployment checks
 lint: install
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports
 	git ls-files -z 'templates/**.html' 'templates/**.txt' | xargs -0 .venv/bin/djade --check --target-version 5.2
+	.venv/bin/hadolint Dockerfile
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	$(SETTINGS) .venv/bin/mypy
 	$(SETTINGS) $(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(SETTINGS) $(PYTHON) manage.py check --deploy --fail-level WARNING

@@ -7,7 +7,7 @@ import pytest
 from tests.deployment.fleet import Fleet
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A shop of real processes. Skipped, and said so, without Redis: `make test` installs it as root."""
     if shutil.which("redis-server") is None:

@@ -24,6 +24,7 @@ from dev.cluster import Cluster, free_port
 from dev.processes import die_with_parent
 from simulators import card, inbox, librisoft
 from simulators.stage import Stage
+from tests.deployment import compose
 from tests.simulation import CARD, Simulator, served
 from tests.simulation_inbox import Inbox
 
@@ -71,7 +72,7 @@ class Fleet:
         for name in (*WORKERS, "beat"):
             self.start(name)
         for name in WEBS:
-            wait_until(lambda name=name: self._is_ready(name))
+            wait_until(lambda name=name: self.is_ready(name))
         wait_until(lambda: self.rows("SELECT 1 FROM libriweb_heartbeat"))
 
     # Processes ---------------------------------------------------------------------------------
@@ -94,8 +95,8 @@ class Fleet:
 
     def start_redis(self) -> None:
         """Empty: it keeps nothing on disk."""
-        options = ("--bind", "127.0.0.1", "--port", str(self.redis_port), "--save", "", "--appendonly", "no")
-        self._running["redis"] = self._spawn("redis", ["redis-server", *options, "--dir", str(self.folder)])
+        address = ("--bind", "127.0.0.1", "--port", str(self.redis_port))
+        self._running["redis"] = self._spawn("redis", [*compose.services()["redis"]["command"], *address])
 
     def redis(self, command: str) -> str:
         address = ("redis-cli", "-p", str(self.redis_port))
@@ -112,7 +113,11 @@ class Fleet:
     def ring(self, *tasks: str) -> None:
         """Publish these, in this order, as a process of the shop does."""
         program = "import sys; from libriweb import celery_app; [celery_app.send_task(name) for name in sys.argv[1:]]"
-        subprocess.run([sys.executable, "-c", program, *tasks], env=self.environment, cwd=ROOT, check=True)
+        self.run([sys.executable, "-c", program, *tasks]).check_returncode()
+
+    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """A command of the shop's, in its environment."""
+        return subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
 
     # What people do ----------------------------------------------------------------------------
 
@@ -185,24 +190,21 @@ class Fleet:
         }
 
     def _command(self, name: str) -> list[str]:
-        """As docker-compose.yml has them."""
+        """As docker-compose.yml has it, at home here."""
         if name in WEBS:
-            options = ("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.web_ports[name]))
-            more = ("--workers", "1", "--blocking-threads", "4", "--no-access-log", "libriweb.wsgi:application")
-            return [sys.executable, "-m", "granian", *options, *more]
-        celery = [sys.executable, "-m", "celery", "-A", "libriweb"]
+            changes = {"0.0.0.0": "127.0.0.1", "8000": str(self.web_ports[name])}
+            return one(compose.command("web", changes), "--workers")
         if name == "beat":
-            return [*celery, "beat", "--schedule", str(self.folder / "beat"), "--pidfile", ""]
-        return [*celery, "worker", "--concurrency", "1", "--hostname", f"{name}@test"]
+            return compose.command("beat", {"/tmp/beat": str(self.folder / "beat")})
+        return [*one(compose.command("worker", {}), "--concurrency"), "--hostname", f"{name}@test"]
 
     def _tell_story(self) -> dict[str, Any]:
-        command = [sys.executable, "-m", "tests.deployment.story"]
-        told = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        told = self.run([sys.executable, "-m", "tests.deployment.story"])
         assert told.returncode == 0, told.stderr
         story: dict[str, Any] = json.loads(told.stdout)
         return story
 
-    def _is_ready(self, web: str) -> bool:
+    def is_ready(self, web: str) -> bool:
         assert self._running[web].poll() is None, (self.folder / f"{web}.log").read_text()
         try:
             return requests.get(f"http://127.0.0.1:{self.web_ports[web]}/readyz", timeout=5).status_code == 200
@@ -228,6 +230,12 @@ class Fleet:
 
     def _end(self) -> None:
         self.kill(*self._running)
+
+
+def one(command: list[str], option: str) -> list[str]:
+    """One process where a shop has several: this machine runs a whole fleet."""
+    at = command.index(option) + 1
+    return [*command[:at], "1", *command[at + 1 :]]
 
 
 def address_of(who: str) -> str:
