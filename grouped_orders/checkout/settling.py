@@ -63,20 +63,23 @@ def shut_card_pages(attempts: PaymentQuerySet, *, now: datetime) -> None:
     Only those that take money at the payer's click matter; PayPal's moves at our own capture.
     """
     for rival in attempts.filter(method=PaymentMethod.CARD, next_check_at__isnull=False):
-        supersede(rival, reason=_("Remplacé par un autre paiement"), now=now)
-        settle(rival, now=now)
+        settle(supersede(rival, reason=_("Remplacé par un autre paiement"), now=now), now=now)
 
 
 @transaction.atomic
-def supersede(payment: Payment, *, reason: str, now: datetime) -> None:
-    """Another attempt, or a decision, takes the place of this one. A no-op once money may have moved."""
+def supersede(payment: Payment, *, reason: str, now: datetime) -> Payment:
+    """Another attempt, or a decision, takes the place of this one; a no-op once money may have moved.
+
+    Returns the attempt as it is then: `settle` shuts the page of a superseded one, and of no other.
+    """
     payment = hold_payment(payment)
     if payment.state not in (*OPEN_STATES, PaymentState.ABANDONED):
-        return
+        return payment
     payment.state, payment.reason = PaymentState.SUPERSEDED, reason
     # PayPal moves money only at our capture, which will not come; a card page must still be shut.
     payment.next_check_at = None if payment.method == PaymentMethod.PAYPAL else now
     payment.save(update_fields=["state", "reason", "next_check_at"])
+    return payment
 
 
 # Taking the money (providers that leave it to us) ---------------------------------------------

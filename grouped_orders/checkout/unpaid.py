@@ -84,8 +84,7 @@ def cancel_unpaid(sub_order: SubOrder, *, now: datetime) -> bool:
     for payment in sub_order.payments.filter(_MAY_BE_PAID | _IS_FOLLOWED):
         settled = settle(payment, now=now)
         if settled.state in (*OPEN_STATES, PaymentState.ABANDONED):
-            supersede(settled, reason=_("Délai de paiement dépassé"), now=now)
-            settle(settled, now=now)
+            settle(supersede(settled, reason=_("Délai de paiement dépassé"), now=now), now=now)
     with transaction.atomic():
         hold(sub_order)
         if not to_cancel(now).filter(pk=sub_order.pk).exists():
