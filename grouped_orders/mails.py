@@ -106,6 +106,24 @@ def sub_order_cancelled(sub_order: SubOrder, *, refunded: bool) -> None:
     )
 
 
+def withdrawal_received(sub_order: SubOrder) -> None:
+    """To the buyer, who gave up his order: the acknowledgement, with what he declared and when (directive 2023/2673).
+
+    Written before any of it is asked back.
+    """
+    payment = sub_order.payments.received().first()
+    _send(
+        "withdrawal_received",
+        f"withdrawal_received:{sub_order.pk}",
+        to=sub_order.email,
+        order=sub_order.grouped_order,
+        sub_order=sub_order,
+        payment=payment,
+        left=sum(capture.refundable for capture in payment.captures.received()) if payment else None,
+        initiated_by=_initiated_by(sub_order.grouped_order),
+    )
+
+
 def order_cancelled(order: GroupedOrder, *, reason: str) -> None:
     """To the initiator, with the bookseller's reason, and to each buyer whose order was cancelled with it."""
     _send("order_cancelled", f"order_cancelled:{order.pk}", to=order.initiator.email, order=order, reason=reason)

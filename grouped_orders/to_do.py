@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -12,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from grouped_orders.models import GroupedOrder, LedgerDifference, Mail, Payment, Refund
+from grouped_orders.models import Capture, GroupedOrder, LedgerDifference, Mail, Payment, Refund, SubOrder
 from grouped_orders.models.order import GroupedOrderQuerySet
 from grouped_orders.statuses import MailState, OrderStatus
 from librisoft_bridge.attention import KINDS, needing_attention
@@ -46,7 +47,17 @@ def _at_librisoft(kind: str) -> Callable[[GroupedOrderQuerySet, datetime], Group
 
 
 TROUBLES = {f"librisoft-{kind}": Narrowing(known.label, _at_librisoft(kind)) for kind, known in KINDS.items()}
+
+
+def _withdrawn(orders: GroupedOrderQuerySet, now: datetime) -> GroupedOrderQuerySet:
+    """A buyer gave up what was ordered already, and his money is not all on its way back."""
+    kept = Capture.objects.received().refundable().filter(payment__sub_order=OuterRef("pk"))
+    unsettled = SubOrder.objects.paid().filter(Exists(kept), withdrawn_at__isnull=False)
+    return orders.filter(pk__in=unsettled.values("grouped_order"))
+
+
 WORK = {
+    "withdrawn": Narrowing(gettext_lazy("Commandes avec une rétractation à rembourser"), _withdrawn),
     "validate": Narrowing(gettext_lazy("Commandes à valider"), lambda orders, now: orders.past_deadline(now)),
     "ready": Narrowing(
         gettext_lazy("Commandes prêtes à mettre à disposition"),

@@ -17,6 +17,7 @@ from grouped_orders.checkout.refunding import note_refunded_by_hand, request_ref
 from grouped_orders.checkout.settling import settle
 from grouped_orders.checkout.starting import AlreadyPaid, abandon, start
 from grouped_orders.checkout.unpaid import cancel_unpaid, remind, to_cancel, to_remind
+from grouped_orders.checkout.withdrawing import withdraw
 
 __all__ = [
     "AlreadyPaid",
@@ -37,4 +38,5 @@ __all__ = [
     "start",
     "to_cancel",
     "to_remind",
+    "withdraw",
 ]

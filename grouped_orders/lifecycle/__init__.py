@@ -15,7 +15,14 @@ from grouped_orders.lifecycle.order import (
     validate,
     validation_blockers,
 )
-from grouped_orders.lifecycle.sub_order import cancel_sub_order, mark_paid, register, subscription_refusal
+from grouped_orders.lifecycle.sub_order import (
+    cancel_sub_order,
+    mark_paid,
+    may_withdraw,
+    register,
+    subscription_refusal,
+    withdraw,
+)
 
 __all__ = [
     "NotAllowed",
@@ -23,6 +30,7 @@ __all__ = [
     "cancel_sub_order",
     "close",
     "mark_paid",
+    "may_withdraw",
     "move_deadline",
     "note_librisoft_by_hand",
     "open_order",
@@ -31,5 +39,6 @@ __all__ = [
     "subscription_refusal",
     "validate",
     "validation_blockers",
+    "withdraw",
     "write_down",
 ]

@@ -1,15 +1,20 @@
 """The verbs of a sub-order."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 
 from collectivities.models import User
 from grouped_orders import mails
-from grouped_orders.lifecycle.moving import NotAllowed, day_of, move_sub_order
+from grouped_orders.lifecycle.moving import NotAllowed, day_of, move_sub_order, write_down
 from grouped_orders.models import GroupedOrder, SubOrder
-from grouped_orders.statuses import OrderStatus, SubOrderMove
+from grouped_orders.models.order import deadline_end
+from grouped_orders.statuses import OrderStatus, SubOrderMove, SubOrderStatus
+
+# The legal time to give up a contract made at a distance.
+WITHDRAWAL = timedelta(days=14)
 
 
 @transaction.atomic
@@ -63,3 +68,34 @@ def cancel_sub_order(sub_order: SubOrder, *, by: User | None, reason: str, now: 
     if sub_order.grouped_order.status != OrderStatus.OPEN:
         raise NotAllowed(_("Cette commande groupée est déjà validée ou annulée : ses sous-commandes ne changent plus."))
     move_sub_order(sub_order, SubOrderMove.CANCEL, by=by, reason=reason, now=now, cancelled_at=now)
+
+
+def may_withdraw(sub_order: SubOrder, now: datetime) -> bool:
+    """Whether the buyer may still give up his order: from the first day until 14 days after the books were there.
+
+    The day of « mise à disposition » does not count (directive 2011/83/EU, article 9). What is not paid can be given
+    up until the order is validated.
+    """
+    order = sub_order.grouped_order
+    if sub_order.withdrawn_at is not None or sub_order.status == SubOrderStatus.CANCELLED:
+        return False
+    if sub_order.status == SubOrderStatus.PENDING:
+        return order.status == OrderStatus.OPEN
+    return order.closed_at is None or now < deadline_end(localdate(order.closed_at) + WITHDRAWAL)
+
+
+def withdraw(sub_order: SubOrder, *, now: datetime) -> None:
+    """Cancelled at once while the order is open; noted for the bookseller once the books are ordered.
+
+    For `checkout`, which holds the locks and the money. Raises NotAllowed.
+    """
+    if not may_withdraw(sub_order, now):
+        raise NotAllowed(_("Cette commande ne peut plus être annulée ici : écrivez à la librairie."))
+    if sub_order.grouped_order.status == OrderStatus.OPEN:
+        reason, facts = _("Rétractation de l’acheteur"), {"cancelled_at": now, "withdrawn_at": now}
+        move_sub_order(sub_order, SubOrderMove.CANCEL, by=None, reason=reason, now=now, **facts)
+        return
+    sub_order.withdrawn_at = now
+    sub_order.save(update_fields=["withdrawn_at"])
+    what = _("Sous-commande n° %(number)s : rétractation de l’acheteur") % {"number": sub_order.pk}
+    write_down(sub_order.grouped_order, what, sub_order=sub_order, now=now)

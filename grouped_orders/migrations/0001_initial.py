@@ -246,6 +246,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date d’achat')),
                 ('paid_at', models.DateTimeField(blank=True, null=True, verbose_name='payée le')),
                 ('cancelled_at', models.DateTimeField(blank=True, null=True, verbose_name='annulée le')),
+                ('withdrawn_at', models.DateTimeField(blank=True, null=True, verbose_name='rétractation le')),
                 ('grouped_order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sub_orders', to='grouped_orders.groupedorder', verbose_name='commande groupée')),
                 ('terms', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='collectivities.terms', verbose_name='CGV acceptées')),
             ],

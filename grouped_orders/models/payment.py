@@ -10,7 +10,8 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -136,6 +137,11 @@ class CaptureQuerySet(models.QuerySet["Capture"]):
     def received(self) -> Self:
         """Money that is really ours to count."""
         return self.filter(status=CaptureStatus.COMPLETED)
+
+    def refundable(self) -> Self:
+        """Those of which something is left, as `Capture.refundable` counts."""
+        given = Sum("refunds__amount", filter=~Q(refunds__state=RefundState.FAILED))
+        return self.annotate(given=Coalesce(given, Decimal("0.00"))).filter(given__lt=F("amount"))
 
 
 class Capture(models.Model):

@@ -78,6 +78,8 @@ class SubOrder(models.Model):
     created_at = models.DateTimeField(_("date d’achat"), default=timezone.now)
     paid_at = models.DateTimeField(_("payée le"), null=True, blank=True)
     cancelled_at = models.DateTimeField(_("annulée le"), null=True, blank=True)
+    # The buyer gave it up himself.
+    withdrawn_at = models.DateTimeField(_("rétractation le"), null=True, blank=True)
 
     objects = SubOrderQuerySet.as_manager()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 
+from django.contrib import messages
 from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -134,10 +135,29 @@ def sub_order(request: HttpRequest, secret: str) -> HttpResponse:
         "again": again,
         "may_pay": may_pay(found, outcome, now),
         "may_verify": outcome in (Outcome.CHECKING, Outcome.HELD, Outcome.UNDERWAY),
+        "may_withdraw": lifecycle.may_withdraw(found, now),
         "closed": lifecycle.subscription_refusal(found.grouped_order, now),
         "now": now,
     }
     return render(request, "grouped_orders/buyer/sub_order.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@secret_page
+def withdraw(request: HttpRequest, secret: str) -> HttpResponse:
+    """« Renoncer au contrat ici » : the second step, where the buyer reads what he gives up and confirms."""
+    sub_order = _sub_order_or_404(secret)
+    now = timezone.now()
+    if request.method == "POST":
+        try:
+            checkout.withdraw(sub_order, now=now)
+        except NotAllowed as refused:
+            messages.error(request, str(refused))
+        return redirect("buyer:sub_order", secret)
+    if not lifecycle.may_withdraw(sub_order, now):
+        return redirect("buyer:sub_order", secret)
+    context = {"sub_order": sub_order, "order": sub_order.grouped_order, "now": now}
+    return render(request, "grouped_orders/buyer/withdraw.html", context)
 
 
 @require_POST

@@ -248,7 +248,10 @@ def test_sub_order_paid_says_the_specifications_words(sub_order: SubOrder, payme
         "Voir ma commande (ce lien est le vôtre : il montre votre commande à qui l’ouvre)\n"
         f"{sub_order.url}\n\n"
         "Vous avez accepté les conditions générales de vente, version 2026-09, le 25/03/2026 (à 11:15:38) :\n"
-        f"{SITE}/cgv/2026-09/\n" + FOOT
+        f"{SITE}/cgv/2026-09/\n\n"
+        "Vous pouvez renoncer à cette commande, sans donner de raison, jusqu’à quatorze jours après la mise à "
+        "disposition :\n"
+        f"{sub_order.url}withdraw/\n" + FOOT
     )
     assert rows(mail) == [
         ("Créé par", "Armand Duplantis"),
@@ -529,6 +532,8 @@ def every_mail(order: GroupedOrder, sub_order: SubOrder, payment: Payment) -> Ca
         mails.order_available(order)
         mails.sub_order_cancelled(sub_order, refunded=True)
         mails.order_cancelled(order, reason="Épuisé")
+        sub_order.withdrawn_at = NOW
+        mails.withdrawal_received(sub_order)
         mails.refund_done(Refund.objects.first() or give_back(payment))
         mails.payment_superseded(payment)
         mails.payment_denied(payment)
@@ -538,8 +543,8 @@ def every_mail(order: GroupedOrder, sub_order: SubOrder, payment: Payment) -> Ca
 
 
 def test_each_reason_makes_one_mail(every_mail: Callable[[], list[Mail]]):
-    assert len(every_mail()) == 8
-    assert len(every_mail()) == 8
+    assert len(every_mail()) == 9
+    assert len(every_mail()) == 9
 
 
 def test_html_asks_nothing_from_outside(every_mail: Callable[[], list[Mail]]):

@@ -76,6 +76,19 @@ def test_orders_that_wait_are_counted_and_listed(
     assert len(rows(Page(client.get(url)))) == 2
 
 
+def test_what_a_buyer_gave_up_waits_until_it_is_given_back(client: Client, bookseller: User) -> None:
+    order = order_in(OrderStatus.CLOSED)
+    sub_order = order.sub_orders.get()
+    checkout.withdraw(sub_order, now=timezone.now())
+    assert list(tasks(client)) == ["Commandes avec une rétractation à rembourser 1"]
+
+    capture = sub_order.payments.get().captures.get()
+    refund = checkout.request_refund(capture, by=bookseller, reason="Rétractation", now=timezone.now())
+    checkout.note_refunded_by_hand(refund, by=bookseller, note="En espèces", now=timezone.now())
+
+    assert tasks(client) == {}
+
+
 def test_an_order_that_is_over_asks_for_nothing(client: Client, bookseller: User) -> None:
     order_in(OrderStatus.CLOSED)
     ShopOrder.objects.update(remote_code="CANCELLED")
@@ -145,5 +158,5 @@ def test_first_page_costs_the_same_for_one_order_or_many(
         for _nth in range(count):
             shop_order(remote_code="RECEIVED")
             order_in(OrderStatus.OPEN)
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(14):
             client.get("/admin/")

@@ -396,3 +396,51 @@ def test_own_page_leaves_no_trace(client: Client, sub_order: SubOrder) -> None:
     headers = ("Cache-Control", "X-Robots-Tag", "Referrer-Policy")
     assert [answer[header] for header in headers] == ["no-store", "noindex", "same-origin"]
     assert answer.cookies.keys() <= {"csrftoken"}
+
+
+# Giving up -------------------------------------------------------------------------------------
+
+
+def test_own_page_leads_to_giving_up_in_two_steps(client: Client, sub_order: SubOrder) -> None:
+    checkout.record_by_hand(
+        sub_order, method=HandMethod.SHOP, reference="1", by=UserFactory(is_staff=True), now=timezone.now()
+    )
+    step = read(client, sub_order).links()["Renoncer au contrat ici"]
+
+    page = Page(client.get(step))
+    assert page.title.startswith("Renoncer à ma commande")
+    assert page.tree.xpath("//main//button/text()") == ["Confirmer la rétractation"]
+    assert SubOrder.objects.get().withdrawn_at is None
+
+    after = Page(client.post(step, follow=True))
+
+    assert told(after).startswith(
+        "Cette commande est annulée. Vous y avez renoncé le 24/11/2026 (à 12:00:00). Un accusé de réception vous est "
+        "envoyé."
+    )
+    assert "Renoncer au contrat ici" not in after.links()
+    mail = Mail.objects.get(kind="withdrawal_received")
+    assert mail.text.replace("\u00a0", " ").split("\n\n")[1:3] == [
+        f"Le 24/11/2026 (à 12:00:00), {sub_order.full_name} nous a déclaré renoncer à la commande n° {sub_order.pk}, "
+        "passée le 24/11/2026 (à 12:00:00).",
+        "Elle est annulée. 12,80 € vous sont remboursés, par le moyen que vous avez utilisé (Réglé à la librairie). "
+        "Un mail vous le confirmera dès que ce sera fait.",
+    ]
+
+
+def test_own_page_of_what_is_not_paid_says_cancel(client: Client, sub_order: SubOrder) -> None:
+    step = read(client, sub_order).links()["Annuler ma commande"]
+
+    assert Page(client.get(step)).tree.xpath("//main//button/text()") == ["Confirmer l’annulation"]
+    assert told(Page(client.post(step, follow=True))).endswith("Il n’y a rien à payer.")
+
+
+def test_giving_up_twice_or_too_late_is_said_kindly(client: Client, sub_order: SubOrder) -> None:
+    checkout.cancel_sub_order(sub_order, by=UserFactory(), reason="Doublon", refund=None, now=timezone.now())
+    step = own_url(sub_order) + "withdraw/"
+
+    assert client.get(step).headers["Location"] == own_url(sub_order)
+    after = Page(client.post(step, follow=True))
+
+    assert "Cette commande ne peut plus être annulée ici : écrivez à la librairie." in after.main
+    assert Mail.objects.filter(kind="withdrawal_received").count() == 0
