@@ -25,7 +25,7 @@ run: install
 ## make test   the whole suite, browser journeys included
 test: install
 	@$(PYTHON) -m dev.machine
-	@exec $(PYTHON) -m pytest -n 2 --dist loadgroup --durations=15 $(ARGS)
+	@exec $(PYTHON) -m pytest -n 2 --durations=15 $(ARGS)
 
 ## make lint   style, layers, templates, Docker's files, types, migrations, Django's deployment checks
 lint: install
