@@ -47,8 +47,6 @@ def carry(shop_order: ShopOrder, mark: Callable[..., None], *, now: datetime) ->
             mark(in_doubt=True, staged=True)
         for part, final in files:
             _move(part, final)
-        # Should it have been withdrawn, and taken back, just before the move: then it is taken back once more.
-        ShopOrder.objects.filter(pk=shop_order.pk).update(staged=True)
     except OSError as error:
         log.warning("Shop order %d could not be written: %s", shop_order.pk, error)
         raise Unknown(out_of_reach()) from error
@@ -61,7 +59,8 @@ def out_of_reach() -> str:
 def take_back() -> None:
     """Remove the files of orders that wait no more: acknowledged, withdrawn, or typed in by hand.
 
-    LIBRISOFT must not find one of them later on.
+    LIBRISOFT must not find one of them later on. A worker that is about to move a file finds it gone, or has moved it:
+    so it is looked for where it is written first.
     """
     for shop_order in ShopOrder.objects.filter(staged=True).exclude(transmission=Transmission.WAITING):
         for part, final in _files(shop_order):

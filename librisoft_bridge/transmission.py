@@ -13,7 +13,9 @@ from librisoft_bridge import breaker, folder, push, statuses
 from librisoft_bridge.client import Refused, Unknown
 from librisoft_bridge.models import ShopOrder, ShopOrderQuerySet, Transmission
 
-MAX_ATTEMPTS = 10
+# With the waits below about fourteen hours: a LIBRISOFT that fails one call in three loses nobody's order, and one that
+# is off for the night finds it in the morning. The bookseller is told long before (LIBRISOFT_OVERDUE_HOURS).
+MAX_ATTEMPTS = 20
 # Longer than the longest try (a look-up, then a hand-over), so that a claim is never taken from a worker that still
 # waits for its answer.
 LEASE = timedelta(seconds=60)

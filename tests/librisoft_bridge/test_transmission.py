@@ -145,7 +145,7 @@ def test_waits_double_up_to_an_hour_and_the_last_try_fails_aloud(librisoft_simul
         order = transmission.transmit(order, now=now)
         waits.append((order.next_try_at - now).total_seconds())
         now = order.next_try_at
-    assert (order.transmission, order.attempts, order.needs_attention) == (Transmission.FAILED, 10, True)
+    assert (order.transmission, order.attempts, order.needs_attention) == (Transmission.FAILED, 20, True)
     assert order.transmission_label == (
         "L’envoi vers LIBRISOFT a échoué\u00a0: LIBRISOFT n’est pas disponible (HTTP 503)."
     )
