@@ -5,6 +5,7 @@
 Faults of its own, beside those of the stage:
 
     refuse        a POST answers 422, with `code` and `message`
+    forgetful     a POST makes a new order, whatever came before: it knows no key and no number again
     conflict      a POST takes the order, and answers 409 with it
     second_id     an order's state comes under `number` (else 9999)
     step_back     an order's state comes with the status it had before
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, g, jsonify, redirect, render_template, request
+from flask import Response, jsonify, redirect, render_template, request
 
 from simulators.librisoft_desk import FIRST_NUMBER, LABELS
 from simulators.librisoft_rules import breaches
@@ -67,19 +68,24 @@ class Librisoft:
         if key != body["message_id"]:
             return _refuse(422, "invalid", "Idempotency-Key n’est pas message_id")
         with self.stage.lock:
-            for known in self.orders.values():
-                if known["key"] == key:
-                    if known["body"] != body:
-                        return _refuse(422, "idempotency_mismatch", "Même clé, autre commande")
-                    return self._tell(known["state"]), 200
-            for known in self.orders.values():
-                if known["body"]["web_order_number"] == body["web_order_number"]:
-                    return self._tell(known["state"]), 409
+            if (told := self._known(key, body)) and not self.stage.strikes("forgetful"):
+                return told
             number = str(self.stage.state["next"])
             self.stage.state["next"] += 1
             self.orders[number] = {"key": key, "body": body, "state": _new_state(number, body)}
             self._change(number, "PREPARATION")
             return jsonify(self.orders[number]["state"]), 409 if self.stage.strikes("conflict") else 201
+
+    def _known(self, key: str, body: Json) -> tuple[Response, int] | None:
+        for known in self.orders.values():
+            if known["key"] == key:
+                if known["body"] != body:
+                    return _refuse(422, "idempotency_mismatch", "Même clé, autre commande")
+                return self._tell(known["state"]), 200
+        for known in self.orders.values():
+            if known["body"]["web_order_number"] == body["web_order_number"]:
+                return self._tell(known["state"]), 409
+        return None
 
     def find(self) -> tuple[Response, int]:
         wanted = request.args.get("web_order_number", "")
@@ -126,7 +132,6 @@ class Librisoft:
             return response
         body = response.get_data()
         if request.path != "/v1/orders/changes" and self.stage.strikes("twice"):
-            g.own = False
             body *= 2
             response.set_data(body)
         if fault := self.stage.strikes("drip"):

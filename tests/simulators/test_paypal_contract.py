@@ -3,50 +3,68 @@
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 import requests
+from flask import Response, request
 
 from grouped_orders import payments
 from grouped_orders.payments.base import Attempt, BadSignature, Money, Refused
 from grouped_orders.statuses import PaymentMethod
 from simulators.paypal_errors import ISSUES, NAMES
-from tests.contracts import paypal
-from tests.contracts.exchanges import SPECS, Exchange, read
 from tests.simulation import PAYPAL, Simulator
+from tests.simulators.contract import SPECS, Contract, Exchange
 
 pytestmark = pytest.mark.skipif(not SPECS.exists(), reason="PayPal’s OpenAPI files are not next to the repository")
 
 ORDER = {"intent": "CAPTURE", "purchase_units": [{"amount": {"currency_code": "EUR", "value": "23.50"}}]}
 
 
-def said_to(simulator: Simulator) -> list[Exchange]:
-    """Everything that was said to the API, and is judged when the test is over."""
-    unjudged = tuple(paypal.UNJUDGED)
-    return [e for e in read(simulator.stage.exchanges, paypal.CLIENT) if not e.path.startswith((*unjudged, "/check"))]
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return Contract()
 
 
-def test_contract_refuses_what_paypal_would() -> None:
-    def breaches(line: str, asked: Any, status: int, answer: Any) -> list[str]:
-        method, path = line.split()
-        headers = {"authorization": "Bearer A21"}
-        return paypal.contract().breaches(Exchange(method, path, status, answer, asked, headers=headers))
+@pytest.fixture
+def exchanges(paypal_simulator: Simulator) -> list[Exchange]:
+    """Everything that is said to the API from now on."""
+    heard: list[Exchange] = []
 
+    @paypal_simulator.stage.app.after_request
+    def hear(response: Response) -> Response:
+        if request.path.startswith(("/v2/", "/v1/notifications/")):
+            heard.append(
+                Exchange(
+                    request.method,
+                    request.path,
+                    request.headers.get("PayPal-Request-Id", ""),
+                    json.loads(request.get_data()) if request.get_data() else None,
+                    response.status_code,
+                    json.loads(response.get_data()) if response.get_data() else None,
+                )
+            )
+        return response
+
+    return heard
+
+
+def test_contract_refuses_what_paypal_would(contract: Contract) -> None:
     for wrong in (
         {**ORDER, "intent": "SALE"},
         {"intent": "CAPTURE", "purchase_units": [{"amount": {"currency_code": "EUR", "value": "23,50"}}]},
         {"intent": "CAPTURE"},
     ):
-        assert breaches("POST /v2/checkout/orders", wrong, 201, {}) != []
+        assert contract.breaches(Exchange("POST", "/v2/checkout/orders", "", wrong, 201, {})) != []
     invented = {"name": "UNPROCESSABLE_ENTITY", "details": [{"issue": "INSTRUMENT_DECLINED", "description": "No."}]}
-    assert breaches("POST /v2/checkout/orders/A1/capture", {}, 422, invented) != []
-    assert breaches("GET /v2/checkout/baskets/A1", None, 200, {}) != []
-    assert breaches("POST /v2/checkout/orders", ORDER, 201, {}) == []
+    assert contract.breaches(Exchange("POST", "/v2/checkout/orders/A1/capture", "", {}, 422, invented)) != []
+    assert contract.breaches(Exchange("GET", "/v2/checkout/baskets/A1", "", None, 200, {})) != []
+    assert contract.breaches(Exchange("POST", "/v2/checkout/orders", "", ORDER, 201, {})) == []
 
 
-def test_a_payment_from_end_to_end_keeps_the_contract(paypal_simulator: Simulator) -> None:
-    provider = payments.provider(PaymentMethod.PAYPAL)
+def test_a_payment_from_end_to_end_keeps_the_contract(
+    contract: Contract, paypal_simulator: Simulator, exchanges: list[Exchange]
+) -> None:
+    paypal = payments.provider(PaymentMethod.PAYPAL)
     attempt = Attempt(
         our_id="0123456789abcdef0123456789abcdef",
         money=Money(Decimal("74.50"), "EUR"),
@@ -56,33 +74,33 @@ def test_a_payment_from_end_to_end_keeps_the_contract(paypal_simulator: Simulato
         cancel_url="http://shop.example/annulation/",
         expires_at=datetime.now(UTC) + timedelta(minutes=30),
     )
-    redirect = provider.create(attempt, key="cre-0123456789abcdef0123456789abcdef")
+    redirect = paypal.create(attempt, key="cre-0123456789abcdef0123456789abcdef")
     with pytest.raises(Refused):
-        provider.capture(redirect.ref, key="cap-0")
+        paypal.capture(redirect.ref, key="cap-0")
     paypal_simulator.pay(redirect.url)
-    provider.fetch(redirect.ref)
+    paypal.fetch(redirect.ref)
     paypal_simulator.fault("instrument_declined")
     with pytest.raises(Refused):
-        provider.capture(redirect.ref, key="cap-1")
+        paypal.capture(redirect.ref, key="cap-1")
     paypal_simulator.pay(redirect.url)
     paypal_simulator.fault("capture_pending")
-    capture = provider.capture(redirect.ref, key="cap-2").captures[0].id
-    provider.capture(redirect.ref, key="cap-3")
+    capture = paypal.capture(redirect.ref, key="cap-2").captures[0].id
+    paypal.capture(redirect.ref, key="cap-3")
     with pytest.raises(Refused):
-        provider.refund(capture, Money(Decimal("1.00"), "EUR"), our_id="r0", key="rf-0")
+        paypal.refund(capture, Money(Decimal("1.00"), "EUR"), our_id="r0", key="rf-0")
     paypal_simulator.decide(f"captures/{capture}", status="COMPLETED")
     paypal_simulator.fault("refund_pending")
     for number, amount in enumerate(("4.50", "10.00", "99.00", "60.00", "1.00"), start=1):
         try:
-            refund = provider.refund(capture, Money(Decimal(amount), "EUR"), our_id=f"r{number}", key=f"rf-{number}")
-            provider.fetch_refund(refund.id)
+            refund = paypal.refund(capture, Money(Decimal(amount), "EUR"), our_id=f"r{number}", key=f"rf-{number}")
+            paypal.fetch_refund(refund.id)
         except Refused:
             assert amount in ("99.00", "1.00")
-    provider.fetch(redirect.ref)
-    provider.fetch("5O190127TN364715T")
+    paypal.fetch(redirect.ref)
+    paypal.fetch("5O190127TN364715T")
     for event in paypal_simulator.events():
         with pytest.raises(BadSignature):
-            provider.parse_webhook(
+            paypal.parse_webhook(
                 {
                     "PayPal-Auth-Algo": "SHA256withRSA",
                     "PayPal-Cert-Url": "https://api-m.paypal.com/v1/notifications/certs/1",
@@ -92,12 +110,14 @@ def test_a_payment_from_end_to_end_keeps_the_contract(paypal_simulator: Simulato
                 },
                 json.dumps(event).encode(),
             )
-    said = said_to(paypal_simulator)
-    assert {exchange.status for exchange in said} == {200, 201, 404, 422}
-    assert (len(said) > 20, {exchange.by_us for exchange in said}) == (True, {True})
+    assert {exchange.status for exchange in exchanges} == {200, 201, 404, 422}
+    assert len(exchanges) > 20
+    assert [breach for exchange in exchanges for breach in contract.breaches(exchange)] == []
 
 
-def test_refusals_are_in_paypals_words(paypal_simulator: Simulator, token: str) -> None:
+def test_refusals_are_in_paypals_words(
+    contract: Contract, paypal_simulator: Simulator, exchanges: list[Exchange], token: str
+) -> None:
     url, headers = paypal_simulator.url, {"Authorization": f"Bearer {token}"}
     amount = ORDER["purchase_units"][0]["amount"]  # type: ignore[index]
     for asked in (
@@ -116,8 +136,9 @@ def test_refusals_are_in_paypals_words(paypal_simulator: Simulator, token: str) 
     ):
         requests.post(f"{url}/v2/checkout/orders", json=asked, headers=headers, timeout=5)
     requests.post(f"{url}/v2/checkout/orders", json=ORDER, timeout=5)
-    said = [exchange.status for exchange in said_to(paypal_simulator)]
-    assert said == [400] * 6 + [422] * 3 + [400] * 2 + [422, 401]
+    assert [exchange.status for exchange in exchanges] == [400] * 6 + [422] * 3 + [400] * 2 + [422, 401]
+    wrong = [breach for exchange in exchanges for breach in contract.breaches(exchange, request_too=False)]
+    assert wrong == []
 
 
 def test_every_refusal_the_simulator_knows_is_paypals_own() -> None:

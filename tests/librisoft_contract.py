@@ -1,6 +1,9 @@
 """The contracts with LIBRISOFT, by push and by pull, as judges of what is said on the wire, by either side."""
 
+import json
 import re
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +13,24 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from tests.contracts.exchanges import Exchange
-
 FILES = ("librisoft-v1.yaml", "librisoft-pull-v1.yaml")
 DOCUMENTS = {name: yaml.safe_load(Path(settings.BASE_DIR, "librisoft_bridge", name).read_text()) for name in FILES}
 REGISTRY: Registry[Any] = Registry().with_resources(
     (name, Resource.from_contents(document, default_specification=DRAFT202012)) for name, document in DOCUMENTS.items()
 )
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and its answer, as they went over the wire. Names of headers are in small letters."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    request: Any
+    status: int
+    response: Any
 
 
 class Contract:
@@ -27,11 +41,11 @@ class Contract:
         self.paths: dict[str, Any] = DOCUMENTS[name]["paths"]
         self.anywhere = anywhere
 
-    def breaches(self, exchange: Exchange) -> list[str]:
+    def breaches(self, exchange: Exchange, *, request_too: bool = True) -> list[str]:
         """What the exchange says that the contract does not allow, one sentence each."""
         path, method = self._operation(exchange)
         operation = self.paths[path][method]
-        wrong = self._request_breaches(exchange, operation) if exchange.by_us else []
+        wrong = self._request_breaches(exchange, operation) if request_too else []
         answers = operation["responses"] | self.anywhere
         if str(exchange.status) not in answers:
             return [*wrong, f"{method} {path} does not answer {exchange.status}"]
@@ -75,9 +89,13 @@ class Contract:
         return found
 
     def _judge(self, schema: dict[str, Any], value: Any, what: str) -> list[str]:
-        here = _absolute(schema, self.name)
-        validator = OAS31Validator(here, registry=REGISTRY, format_checker=oas31_format_checker)
+        validator = _validator(json.dumps(_absolute(schema, self.name)))
         return [f"{what}: {error.json_path} {error.message[:200]}" for error in validator.iter_errors(value)]
+
+
+@cache
+def _validator(schema: str) -> OAS31Validator:
+    return OAS31Validator(json.loads(schema), registry=REGISTRY, format_checker=oas31_format_checker)
 
 
 def _absolute(node: Any, name: str) -> Any:
