@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, git and make; everything else comes by itself, into this folder.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint install
+.PHONY: help demo run test contracts lint install
 
 export UV_PYTHON_PREFERENCE := only-system
 export UV_PYTHON_DOWNLOADS := never
@@ -25,7 +25,12 @@ run: install
 ## make test   the whole suite, browser journeys included
 test: install
 	@$(PYTHON) -m dev.machine
-	@exec $(PYTHON) -m pytest -n 2 --dist loadgroup --durations=15 $(ARGS)
+	@exec $(PYTHON) -m pytest -n 2 --durations=15 $(ARGS)
+
+## make contracts   of these, those that talk to a simulator: each exchange is judged by its contract
+contracts: install
+	@$(PYTHON) -m dev.machine
+	@exec $(PYTHON) -m pytest -n 2 --dist loadgroup -rs -m contract $(ARGS)
 
 ## make lint   style, layers, templates, Docker's files, types, migrations, Django's deployment checks
 lint: install

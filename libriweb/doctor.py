@@ -3,6 +3,7 @@
 A check asks the outside world the cheapest question that proves it, changes nothing, and sends no mail.
 """
 
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -70,6 +71,7 @@ def examine(only: Collection[str] = ()) -> Iterator[Finding]:
         (_("LIBRISOFT"), librisoft),
         (_("Fichiers"), files),
         (_("Documents PDF"), documents),
+        (_("Sauvegardes"), backup),
     ):
         if not only or check.__name__ in only:
             yield from _told(about, check)
@@ -285,6 +287,13 @@ def files() -> Findings:
         )
     else:
         yield Verdict.GOOD, _("Les couvertures peuvent être enregistrées.")
+
+
+def backup() -> Findings:
+    if shutil.which("pg_dump") and shutil.which("pg_restore"):
+        yield Verdict.GOOD, _("pg_dump est là pour « manage.py backup ».")
+    else:
+        yield Verdict.ODD, _("pg_dump manque : installez le client de PostgreSQL pour « manage.py backup ».")
 
 
 def documents() -> Findings:

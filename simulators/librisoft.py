@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, jsonify, redirect, render_template, request
+from flask import Response, g, jsonify, redirect, render_template, request
 
 from simulators.librisoft_desk import FIRST_NUMBER, LABELS
 from simulators.librisoft_rules import breaches
@@ -132,6 +132,7 @@ class Librisoft:
             return response
         body = response.get_data()
         if request.path != "/v1/orders/changes" and self.stage.strikes("twice"):
+            g.own = False
             body *= 2
             response.set_data(body)
         if fault := self.stage.strikes("drip"):

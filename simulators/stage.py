@@ -18,6 +18,11 @@ Every other kind belongs to one simulator, which asks for it with `stage.strikes
     POST /_sim/clock {"ahead": 3600}
 
 moves the simulator's own clock, for whatever expires.
+
+    GET /_sim/exchanges
+
+what was said to it and answered, oldest first: each request and its answer before a fault cut it. `own` is false for
+an answer that a fault put in the simulator's place.
 """
 
 import argparse
@@ -30,15 +35,18 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, has_request_context, jsonify, request
+from flask import Flask, Response, g, has_request_context, jsonify, request
 from werkzeug.serving import make_server
 
 Fault = dict[str, Any]
+# Exchanges kept: more than any test or day of a demo makes.
+MOST_KEPT = 5000
 
 
 class Stage:
@@ -48,6 +56,7 @@ class Stage:
         self.app = Flask(name)
         self.lock = threading.RLock()
         self.faults: list[Fault] = []
+        self.exchanges: deque[dict[str, Any]] = deque(maxlen=MOST_KEPT)
         self._state_file = state_file
         self.state: dict[str, Any] = start()
         if state_file is not None and state_file.exists():
@@ -57,6 +66,7 @@ class Stage:
         self.app.add_url_rule("/_sim/faults", view_func=self._faults, methods=["GET", "POST", "DELETE"])
         self.app.add_url_rule("/_sim/health", view_func=lambda: jsonify(ok=True), endpoint="health")
         self.app.add_url_rule("/_sim/clock", view_func=self._clock, methods=["POST"])
+        self.app.add_url_rule("/_sim/exchanges", view_func=self._said, methods=["GET"])
 
     def route(self, method: str, path: str, view: Callable[..., Any]) -> None:
         """Answer `method path` by a view, which may share its name with another part's."""
@@ -101,6 +111,9 @@ class Stage:
             self.faults.append({"match": "", "times": 1, "chance": 1, **asked})
         return jsonify(faults=self.faults)
 
+    def _said(self) -> Response:
+        return jsonify(exchanges=list(self.exchanges))
+
     def _clock(self) -> Response:
         with self.lock:
             self.state["ahead"] = float(request.get_json(force=True)["ahead"])
@@ -112,6 +125,7 @@ class Stage:
             return None
         if fault := self.strikes("delay"):
             time.sleep(fault.get("seconds", 1))
+        g.own = False
         if self.strikes("drop_before"):
             self._hang_up()
             return Response(status=204)  # never arrives, but keeps the view from doing its work
@@ -124,11 +138,13 @@ class Stage:
             )
         if self.strikes("html"):
             return Response("<html><body><h1>502 Bad Gateway</h1></body></html>", content_type="text/html")
+        g.own = True
         return None
 
     def _after(self, response: Response) -> Response:
         if request.path.startswith("/_sim/") or request.path == "/_sim":
             return response
+        self._keep(response)
         if self.strikes("drop_after"):
             self._hang_up()
         if self.strikes("truncated"):
@@ -138,6 +154,23 @@ class Stage:
             response.set_data(b"")
             response.status_code = 204
         return response
+
+    def _keep(self, response: Response) -> None:
+        # What a fault answers says nothing, and after a hang-up there is nobody to read from any more.
+        own = g.own and not response.is_streamed
+        self.exchanges.append(
+            {
+                "method": request.method,
+                "path": request.path,
+                "query": request.args.to_dict(),
+                "headers": {name.lower(): value for name, value in request.headers},
+                "form": request.form.to_dict() if own else {},
+                "body": request.get_data().decode(errors="replace") if own else "",
+                "status": response.status_code,
+                "answer": response.get_data().decode(errors="replace") if own else "",
+                "own": own,
+            }
+        )
 
     def _hang_up(self) -> None:
         connection: socket.socket = request.environ["werkzeug.socket"]

@@ -55,13 +55,14 @@ class Webhooks:
         stage.route("POST", "/_sim/webhooks", self._send_by_hand)
         threading.Thread(target=self._run, name="webhooks", daemon=True).start()
 
-    def emit(self, event: dict[str, Any]) -> None:
+    def emit(self, event: dict[str, Any], *, by_hand: bool = False) -> None:
         """Keep the event and send it once the request that makes it is answered. Under the stage's lock."""
         lost = self._stage.strikes("webhook_lost")
         late = self._stage.strikes("webhook_late")
         twice = self._stage.strikes("webhook_twice")
         entry = {
             "event": event,
+            "by_hand": by_hand,
             "copies": 0 if lost or not self.url else int(twice.get("copies", 2)) if twice else 1,
             "spoiled": bool(self._stage.strikes("webhook_bad_signature")),
             "old": bool(self._stage.strikes("webhook_old")),
@@ -98,7 +99,7 @@ class Webhooks:
         asked = request.get_json(force=True)
         if "event" in asked:
             with self._stage.lock:
-                self.emit(asked["event"])
+                self.emit(asked["event"], by_hand=True)
                 self._stage.save()
             return jsonify(sent=True)
         return jsonify(sent=self.resend(asked["resend"]))
@@ -108,10 +109,10 @@ class Webhooks:
         self._stopped = True
         self._wake.set()
 
-    def events(self) -> list[dict[str, Any]]:
-        """Every event ever made, oldest first."""
+    def events(self, *, by_hand: bool = True) -> list[dict[str, Any]]:
+        """Every event ever made, oldest first; without those that somebody else made up, if asked."""
         with self._stage.lock:
-            return [entry["event"] for entry in self._stage.state["webhooks"]]
+            return [e["event"] for e in self._stage.state["webhooks"] if by_hand or not e["by_hand"]]
 
     def _release(self, entry: dict[str, Any]) -> None:
         entry["held"] = False

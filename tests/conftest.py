@@ -1,11 +1,13 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["tests.simulation", "tests.simulation_inbox", "tests.simulation_librisoft"]
+pytest_plugins = ["tests.contracts.judging", "tests.simulation", "tests.simulation_inbox", "tests.simulation_librisoft"]
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_FLAGS = [
@@ -17,6 +19,18 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+class Schedule(LoadScopeScheduling):  # type: ignore[misc]
+    """Each test alone to whichever process is free, but for those of the fleet, which share one: it is heavy."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "fleet" if nodeid.startswith("tests/deployment/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Schedule:
+    return Schedule(config, log)
 
 
 class Errors(logging.Handler):

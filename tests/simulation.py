@@ -1,6 +1,7 @@
 """PayPal and the card provider for any test: real HTTP on a free port, and a hand for the payer.
 
-A test that asks for `paypal_simulator` or `card_simulator` finds the settings pointing at it.
+A test that asks for `paypal_simulator` or `card_simulator` finds the settings pointing at it. Whatever is said on
+the wire meanwhile, webhooks included, is judged by the provider's contract: a breach fails the test that made it.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from werkzeug.serving import make_server
 from simulators import card, paypal
 from simulators.paypal_signature import new_key
 from simulators.stage import Stage
+from tests.contracts.judging import card_breaches, paypal_breaches
 
 PAYPAL = argparse.Namespace(
     state=None,
@@ -138,6 +140,7 @@ def paypal_simulator(settings: Settings) -> Iterator[Simulator]:
         _let_forms_reach(settings, url)
         yield Simulator(url, stage, provider.webhooks)
         provider.webhooks.stop()
+    assert paypal_breaches(stage.exchanges, provider.webhooks.events(by_hand=False)) == []
 
 
 @pytest.fixture
@@ -151,6 +154,7 @@ def card_simulator(settings: Settings) -> Iterator[Simulator]:
         _let_forms_reach(settings, url)
         yield Simulator(url, stage, provider.webhooks)
         provider.webhooks.stop()
+    assert card_breaches(stage.exchanges, provider.webhooks.events(by_hand=False)) == []
 
 
 @pytest.fixture

@@ -10,24 +10,25 @@ from typing import Any
 
 import pytest
 import requests
-from flask import Response, g, request
 from pytest_django import Settings
 
 from simulators import librisoft
-from simulators.stage import Fault, Stage
-from tests.librisoft_contract import PUSH, Exchange
+from simulators.stage import Stage
+from tests.contracts.exchanges import Exchange, read
+from tests.contracts.judging import librisoft_breaches
 from tests.simulation import served
 
 TOKEN = "jeton"
-# What these answer is no word of LIBRISOFT's.
-NOISE = ("html", "status")
 
 
 class LibrisoftSimulator:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, stage: Stage) -> None:
         self.url = url
-        self.exchanges: list[Exchange] = []
-        self.wrong: list[str] = []
+        self.stage = stage
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        return read(self.stage.exchanges, "")
 
     def orders(self) -> list[dict[str, Any]]:
         """Every order it took: {"key", "body", "state"}."""
@@ -50,11 +51,11 @@ class LibrisoftSimulator:
 
     def asked(self) -> list[str]:
         """What it was asked, oldest first: "POST /v1/orders"."""
-        return [f"{exchange.method} {exchange.path}" for exchange in self.exchanges]
+        return [f"{said['method']} {said['path']}" for said in self.stage.exchanges]
 
     def forgive(self) -> None:
         """For a test that breaks the contract on purpose."""
-        self.wrong.clear()
+        self.stage.exchanges.clear()
 
     def _sim(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         answer = requests.request(method, self.url + path, json=body, timeout=10)
@@ -66,40 +67,7 @@ class LibrisoftSimulator:
 @pytest.fixture
 def librisoft_simulator(settings: Settings) -> Iterator[LibrisoftSimulator]:
     stage = librisoft.build(argparse.Namespace(state=None, token=TOKEN))
-    simulator = LibrisoftSimulator("")
-    _listen(stage, simulator)
-    with served(stage.app) as simulator.url:
-        settings.LIBRISOFT_URL, settings.LIBRISOFT_TOKEN = simulator.url, TOKEN
-        yield simulator
-    assert simulator.wrong == []
-
-
-def _listen(stage: Stage, simulator: LibrisoftSimulator) -> None:
-    """Write down each exchange of the contract before a fault cuts it, and what breaks the contract in it."""
-    strikes = stage.strikes
-
-    def noted(*kinds: str, on: str | None = None) -> Fault | None:
-        fault = strikes(*kinds, on=on)
-        if fault is not None and fault["kind"] in NOISE:
-            g.noise = True
-        return fault
-
-    def write_down(response: Response) -> Response:
-        dropped = response.status_code == 204
-        if request.path.startswith("/v1/") and not dropped:
-            exchange = Exchange(
-                method=request.method,
-                path=request.path,
-                query=request.args.to_dict(),
-                headers={name.lower(): value for name, value in request.headers},
-                request=request.get_json(silent=True),
-                status=response.status_code,
-                response=response.get_json(silent=True),
-            )
-            simulator.exchanges.append(exchange)
-            if not g.get("noise"):
-                simulator.wrong.extend(PUSH.breaches(exchange))
-        return response
-
-    stage.strikes = noted  # type: ignore[method-assign]
-    stage.app.after_request(write_down)
+    with served(stage.app) as url:
+        settings.LIBRISOFT_URL, settings.LIBRISOFT_TOKEN = url, TOKEN
+        yield LibrisoftSimulator(url, stage)
+    assert librisoft_breaches(stage.exchanges) == []

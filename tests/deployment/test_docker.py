@@ -8,8 +8,6 @@ import pytest
 from tests.deployment import compose
 from tests.deployment.fleet import Fleet, wait_until
 
-pytestmark = pytest.mark.xdist_group("fleet")
-
 COMPOSE = (compose.ROOT / "docker-compose.yml").read_text()
 DOCKERFILE = (compose.ROOT / "Dockerfile").read_text()
 OURS = ("migrate", "web", "worker", "beat")

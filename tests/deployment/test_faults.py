@@ -11,8 +11,6 @@ import requests
 
 from tests.deployment.fleet import WEBS, WORKERS, Fleet, wait_until
 
-pytestmark = pytest.mark.xdist_group("fleet")
-
 ONCE = [1]
 
 

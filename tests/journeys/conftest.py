@@ -14,6 +14,8 @@ import pytest
 import requests
 from django.conf import settings
 
+from tests.contracts.judging import card_breaches, librisoft_breaches, paypal_breaches
+
 SECONDS_TO_START = 120
 
 
@@ -46,6 +48,12 @@ class Demo:
     def fault(self, process: str, **what: Any) -> None:
         requests.post(f"{self.addresses[process]}/_sim/faults", json=what, timeout=10).raise_for_status()
 
+    def said(self, process: str) -> list[dict[str, Any]]:
+        """What was said to a simulator on the wire, and what it answered."""
+        answer = requests.get(f"{self.addresses[process]}/_sim/exchanges", timeout=10)
+        exchanges: list[dict[str, Any]] = answer.json()["exchanges"]
+        return exchanges
+
     def _inbox(self) -> list[dict[str, Any]]:
         answer = requests.get(f"{self.addresses['inbox']}/_sim/messages", timeout=10).json()
         messages: list[dict[str, Any]] = answer["messages"] if isinstance(answer, dict) else answer
@@ -67,10 +75,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         text=True,
     )
     try:
-        yield Demo(_addresses(folder / "addresses.json", process))
+        demo = Demo(_addresses(folder / "addresses.json", process))
+        yield demo
+        wrong = paypal_breaches(demo.said("paypal")) + card_breaches(demo.said("card"))
+        wrong += librisoft_breaches(demo.said("librisoft"))
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
+    assert wrong == []
 
 
 def _addresses(written: Path, process: subprocess.Popen[str]) -> dict[str, str]:

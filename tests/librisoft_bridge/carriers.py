@@ -11,7 +11,8 @@ from librisoft_bridge.models import ShopOrder, Transmission
 from simulators.librisoft_desk import Desk
 from simulators.librisoft_folder import FolderReader
 from simulators.librisoft_pull import Puller
-from tests.librisoft_contract import PULL, Exchange
+from tests.contracts.exchanges import Exchange
+from tests.contracts.judging import pull_breaches
 from tests.simulation_librisoft import LibrisoftSimulator
 
 
@@ -88,13 +89,13 @@ class JudgedPuller(Puller):
         exchange = Exchange(
             method=method,
             path=f"/v1{path}",
-            query={},
-            headers={name.lower(): value for name, value in sent.items()},
-            request=body,
             status=answer.status_code,
             response=answer.json(),
+            request=body,
+            headers={name.lower(): value for name, value in sent.items()},
+            by_us=answer.status_code not in (401, 422),
         )
-        self.wrong += PULL.breaches(exchange, request_too=answer.status_code not in (401, 422))
+        self.wrong += pull_breaches(exchange)
         return answer
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from librisoft_bridge import payload
 from librisoft_bridge.handover import Line, Share
+from tests.contracts.librisoft import judge
 from tests.librisoft_bridge.story import hand_over
-from tests.librisoft_contract import judge
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,9 @@ from pytest_django import Settings
 
 from librisoft_bridge import outbox, payload, refreshing, tasks
 from librisoft_bridge.models import Link, ShopOrder, Transmission
+from tests.contracts.exchanges import Exchange
+from tests.contracts.judging import pull_breaches
 from tests.librisoft_bridge.story import NOW, hand_over, read
-from tests.librisoft_contract import PULL, Exchange
 
 pytestmark = pytest.mark.django_db
 
@@ -38,8 +39,7 @@ def ask(method: str, path: str, body: Any = None, *, token: str = f"Bearer {TOKE
     client = Client(enforce_csrf_checks=True)
     answer = client.generic(method, f"/librisoft{path}", sent, "application/json", headers={"Authorization": token})
     said = answer.json()
-    exchange = Exchange(method, path, {}, {"authorization": token}, None, answer.status_code, said)
-    assert PULL.breaches(exchange, request_too=False) == []
+    assert pull_breaches(Exchange(method, path, answer.status_code, said, by_us=False)) == []
     return answer.status_code, said
 
 

@@ -1,5 +1,6 @@
 """`manage.py doctor`: what it finds, and what it says to do."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -11,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from dev.cluster import BIN
 from libriweb import doctor
 from libriweb.models import Heartbeat
 from tests.factories import AddressFactory, BookFactory, BookshopFactory, TermsFactory, UserFactory
@@ -37,6 +39,7 @@ def test_sound_installation_is_told_good(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Any,
 ) -> None:
+    monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
     settings.MEDIA_ROOT = tmp_path
     settings.DEFAULT_FROM_EMAIL = "libraire@dlivre.example"
     settings.SITE_URL = serve(healthy)
@@ -161,6 +164,13 @@ def test_librisoft_that_refuses_us_or_is_absent(settings: Settings, librisoft_si
     settings.LIBRISOFT_URL = f"http://127.0.0.1:{free_port()}"
     [(verdict, sentence)] = said(doctor.librisoft)
     assert (verdict, sentence.split("(")[0]) == ("✗", "LIBRISOFT est injoignable : vérifiez LIBRISOFT_URL. ")
+
+
+def test_machine_without_pg_dump_cannot_back_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert said(doctor.backup) == [
+        ("!", "pg_dump manque : installez le client de PostgreSQL pour « manage.py backup ».")
+    ]
 
 
 def test_folder_that_cannot_be_written_is_told(settings: Settings, tmp_path: Any) -> None:

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from simulators.librisoft_rules import breaches
-from tests.librisoft_contract import judge
+from tests.contracts.librisoft import judge
 from tests.simulation_librisoft import TOKEN, LibrisoftSimulator
 
 KEY = "0e8c6f5e-3c43-4a0e-9f3c-1f3f3b1d9a60"

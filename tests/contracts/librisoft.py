@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,24 +12,13 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from tests.contracts.exchanges import Exchange
+
 FILES = ("librisoft-v1.yaml", "librisoft-pull-v1.yaml")
 DOCUMENTS = {name: yaml.safe_load(Path(settings.BASE_DIR, "librisoft_bridge", name).read_text()) for name in FILES}
 REGISTRY: Registry[Any] = Registry().with_resources(
     (name, Resource.from_contents(document, default_specification=DRAFT202012)) for name, document in DOCUMENTS.items()
 )
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One request and its answer, as they went over the wire. Names of headers are in small letters."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    request: Any
-    status: int
-    response: Any
 
 
 class Contract:
@@ -41,11 +29,11 @@ class Contract:
         self.paths: dict[str, Any] = DOCUMENTS[name]["paths"]
         self.anywhere = anywhere
 
-    def breaches(self, exchange: Exchange, *, request_too: bool = True) -> list[str]:
+    def breaches(self, exchange: Exchange) -> list[str]:
         """What the exchange says that the contract does not allow, one sentence each."""
         path, method = self._operation(exchange)
         operation = self.paths[path][method]
-        wrong = self._request_breaches(exchange, operation) if request_too else []
+        wrong = self._request_breaches(exchange, operation) if exchange.by_us else []
         answers = operation["responses"] | self.anywhere
         if str(exchange.status) not in answers:
             return [*wrong, f"{method} {path} does not answer {exchange.status}"]
