@@ -57,7 +57,7 @@ def _note_elsewhere(capture: Capture, info: RefundInfo, now: datetime) -> Refund
         next_try_at=now,
     )
     write_down_refund(refund, _("Remboursement constaté chez le prestataire"), now=now)
-    replace_failed(capture, refund)
+    replace_failed(capture, refund, now=now)
     _tell_bookseller(refund, now)
     return refund
 

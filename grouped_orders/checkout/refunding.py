@@ -53,7 +53,7 @@ def request_refund(
         next_try_at=None if by_hand else now,
     )
     write_down_refund(refund, _("Remboursement demandé"), by=by, now=now)
-    replace_failed(capture, refund)
+    replace_failed(capture, refund, now=now)
     if not by_hand:
         # A doorbell only: the clock sends what is due, whether this is heard or not.
         transaction.on_commit(lambda: current_app.send_task("grouped_orders.clock.send_refunds"), robust=True)
@@ -109,7 +109,7 @@ def note_refunded_by_hand(refund: Refund, *, by: User | None, note: str, now: da
     refund.source, refund.note = RefundSource.BY_HAND, note
     refund.save(update_fields=["source", "note"])
     _finish(refund, now=now, note=_("à la main : %(note)s") % {"note": note}, by=by)
-    replace_failed(refund.capture, refund)
+    replace_failed(refund.capture, refund, now=now)
     return refund
 
 
@@ -140,7 +140,7 @@ def record_answer(refund: Refund, *, now: datetime, answer: RefundInfo | None = 
         write_down_refund(refund, what, now=now, reason=refund.error)
     refund.save(update_fields=["tries", "provider_id", "state", "next_try_at", "error", "done_at", "replaced_by"])
     if refund.state == RefundState.FAILED:
-        _yield_to_another(refund)
+        _yield_to_another(refund, now=now)
     return refund
 
 
@@ -177,18 +177,38 @@ def _hold(refund: Refund) -> Refund:
     return fresh
 
 
-def replace_failed(capture: Capture, refund: Refund) -> None:
+def replace_failed(capture: Capture, refund: Refund, *, now: datetime) -> None:
     """One that failed and no longer fits in what is left was made by another way: nobody is to make it again."""
     failed = capture.refunds.filter(state=RefundState.FAILED, replaced_by=None, amount__gt=capture.refundable)
-    failed.exclude(pk=refund.pk).update(replaced_by=refund)
+    for old in failed.exclude(pk=refund.pk):
+        _replace(old, refund, by_others=refund.amount, now=now)
 
 
-def _yield_to_another(refund: Refund) -> None:
+def _yield_to_another(refund: Refund, *, now: datetime) -> None:
     """One that fails because the money went back by another way (at the provider's own dashboard) is not made again."""
-    others = refund.capture.refunds.exclude(state=RefundState.FAILED)
-    if refund.amount > refund.capture.refundable and (other := others.order_by("pk").last()):
-        refund.replaced_by = other
-        refund.save(update_fields=["replaced_by"])
+    others = list(refund.capture.refunds.exclude(state=RefundState.FAILED).order_by("pk"))
+    if others and refund.amount > refund.capture.refundable:
+        since = sum(other.amount for other in others if other.requested_at >= refund.requested_at)
+        _replace(refund, others[-1], by_others=Decimal(since), now=now)
+
+
+def _replace(failed: Refund, other: Refund, *, by_others: Decimal, now: datetime) -> None:
+    """What the others did not give back of it is still to be given back: it waits in its place for the bookseller."""
+    rest = min(failed.amount - by_others, failed.capture.refundable)
+    if rest > 0:
+        other = Refund.objects.create(
+            capture=failed.capture,
+            amount=rest,
+            state=RefundState.FAILED,
+            reason=failed.reason,
+            error=failed.error,
+            requested_by=failed.requested_by,
+            requested_at=now,
+            next_try_at=None,
+        )
+        write_down_refund(other, _("Reste à rembourser"), now=now)
+    failed.replaced_by = other
+    failed.save(update_fields=["replaced_by"])
 
 
 def _wait(tries: int) -> timedelta:

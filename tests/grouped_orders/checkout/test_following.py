@@ -270,3 +270,38 @@ def test_refund_that_comes_back_from_the_bank_is_to_be_made_again(buyer: Buyer, 
     assert again.state == RefundState.DONE
     assert card_simulator.ledger()["total"] == "0.00"
     assert_ledger_agrees(card_simulator)
+
+
+@pytest.mark.parametrize("noticed", ["before", "after"])
+def test_rest_of_a_refund_partly_made_at_the_dashboard_is_still_to_be_made(
+    buyer: Buyer, shop: Shop, capture: Capture, noticed: str
+) -> None:
+    """The provider refuses the whole, since a part went back already; the buyer must not lose the rest."""
+    shop.refund_at_dashboard(capture, "5.00")
+    buyer.be_cancelled(UserFactory())
+    if noticed == "before":
+        buyer.settle()
+    refund_all(buyer)
+    buyer.settle()
+    (rest,) = Refund.objects.unfinished()
+    assert (rest.amount, rest.may_be_retried) == (Decimal("7.80"), True)
+
+    checkout.retry_refund(rest, by=UserFactory(), now=buyer.now)
+    refund_all(buyer)
+
+    assert shop.simulator.ledger()["total"] == "0.00"
+    assert not Refund.objects.unfinished().exists()
+    assert_ledger_agrees(shop.simulator)
+    call_command("check_ledger")
+
+
+def test_refund_made_at_the_dashboard_in_two_parts_leaves_no_rest(buyer: Buyer, shop: Shop, capture: Capture) -> None:
+    refund = checkout.request_refund(capture, amount=Decimal("10.00"), by=None, reason="Livre abîmé", now=buyer.now)
+    shop.simulator.fault("refund_refused")
+    checkout.send_refund(refund, now=buyer.now)
+    for left in ("5.00", None):
+        shop.refund_at_dashboard(capture, "5.00")
+        buyer.settle()
+        assert [str(rest.amount) for rest in Refund.objects.unfinished()] == [left][: left is not None]
+    assert shop.simulator.ledger()["total"] == "2.80"
+    assert_ledger_agrees(shop.simulator)

@@ -4,6 +4,7 @@
 """
 
 import os
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,20 +25,21 @@ PROFILE = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-# What at least every second example meets: a shop where nobody pays and nothing fails proves nothing.
+# What an example meets at least, on average: a shop where nobody pays and nothing fails proves nothing.
 FLOOR = {
     "capture": 20,
-    "refund": 12,
+    "refund": 8,
     "webhooks": 10,
-    "faults": 25,
+    "faults": 20,
     "capture unheard of": 2,
     "refund unheard of": 1,
     "capturing payment": 1,
-    "pending payment": 2,
-    "told not debited": 2,
-    "given back in part": 5,
-    "cancelled": 8,
-    "refused": 20,
+    "pending payment": 1,
+    "told not debited": 1,
+    "given back in part": 3,
+    "refunded at the dashboard": 1,
+    "cancelled": 3,
+    "refused": 10,
 }
 
 
@@ -50,5 +52,5 @@ def test_any_order_of_events_leaves_the_books_in_agreement(
     run_state_machine_as_test(Shop, settings=PROFILE)
     whole = [met for met in Shop.reached if met["steps"] == STEPS]
     assert len(whole) >= PROFILE.max_examples
-    rich = [met for met in whole if all(met[name] >= least for name, least in FLOOR.items())]
-    assert 2 * len(rich) >= len(whole), whole
+    met = sum(whole, Counter[str]())
+    assert {name: met[name] / len(whole) for name, least in FLOOR.items() if met[name] < least * len(whole)} == {}

@@ -1,7 +1,7 @@
 """Processes of the shop, for a test to kill: `python -m tests.grouped_orders.checkout.victim`, which loads Django once.
 
-Each line of its input, {"what": "pay" | "settle" | "clock" | "mails", "sub_order": pk, "settings": {…}}, makes one
-process that is the web process or the worker at work on that sub-order; its pid is the answer.
+Each line of its input, {"what": "pay" | "settle" | …, "sub_order": pk, "settings": {…}, …}, makes one process that is
+the web process or the worker at work on that sub-order; its pid is the answer.
 """
 
 import json
@@ -19,7 +19,7 @@ from django.utils import timezone  # noqa: E402 - Django must be ready before it
 
 from grouped_orders import checkout, clock  # noqa: E402
 from grouped_orders.models import SubOrder  # noqa: E402
-from grouped_orders.statuses import PaymentMethod  # noqa: E402
+from grouped_orders.statuses import MoneyBack, PaymentMethod  # noqa: E402
 
 
 def work(order: dict[str, Any]) -> None:
@@ -30,11 +30,17 @@ def work(order: dict[str, Any]) -> None:
     sub_order = SubOrder.objects.get(pk=order["sub_order"])
     match order["what"]:
         case "pay":
-            checkout.start(sub_order, method=PaymentMethod.PAYPAL, terms=None, now=timezone.now())
+            checkout.start(sub_order, method=PaymentMethod(order["method"]), terms=None, now=timezone.now())
         case "settle":
             checkout.settle(sub_order.payments.get(), now=timezone.now())
         case "clock":
             clock.settle_payments()
+        case "hear":
+            checkout.hear(PaymentMethod.PAYPAL, order["headers"], order["body"].encode(), now=timezone.now())
+        case "cancel":
+            checkout.cancel_sub_order(sub_order, by=None, reason="Épuisé", refund=MoneyBack.ONLINE, now=timezone.now())
+        case "refund":
+            clock.send_refunds()
 
 
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead leave no trace: whoever looks for them knows
