@@ -16,9 +16,9 @@ from catalog.offers import Market, best_offer
 
 def _description(product: Element, _market: Market) -> dict[str, Any]:
     # Without one there is no title, and the record is rejected for that.
-    detail = next(iter(all_of(product, "DescriptiveDetail")), etree.Element("DescriptiveDetail"))
+    detail = next(iter(all_of(product, "DescriptiveDetail")), Element(etree.Element("DescriptiveDetail")))
     form = text_of(detail, "ProductForm")
-    details = {(element.text or "").strip() for element in all_of(detail, "ProductFormDetail")}
+    details = {element.text.strip() for element in all_of(detail, "ProductFormDetail")}
     title, subtitle = _title(detail)
     return {
         "title": title,
@@ -69,7 +69,7 @@ def _title_text(element: Element) -> str:
 def _authors(detail: Element) -> str:
     """« KEYNAMES Names » as the trade prints them, authors first and alone when there are any."""
     contributors = sorted(all_of(detail, "Contributor"), key=_rank)
-    authors = [c for c in contributors if any((r.text or "").startswith("A01") for r in all_of(c, "ContributorRole"))]
+    authors = [c for c in contributors if any(r.text.startswith("A01") for r in all_of(c, "ContributorRole"))]
     names = [_contributor(contributor) for contributor in authors or contributors]
     return "/".join(dict.fromkeys(name for name in names if name))[:500]
 
@@ -162,9 +162,9 @@ def _summary(product: Element) -> str:
 
 def _inner(text: Element) -> str:
     """HTML as it was meant: written as elements, or as text whose own escaping the XML parser has undone."""
-    if not len(text):
-        return text.text or ""
-    return escape(text.text or "") + "".join(etree.tostring(child, encoding="unicode") for child in text)
+    if not len(text.source):
+        return text.text
+    return escape(text.text) + "".join(etree.tostring(child, encoding="unicode") for child in text.source)
 
 
 def _cover(product: Element) -> str:

@@ -21,6 +21,8 @@ def to_ean13(text: str) -> str:
 
     A shop also sells what is no book: any valid EAN-13 is taken, not only those of 978 and 979.
     """
+    if len(text) == 13 and text.isdecimal() and text.isascii():  # most of a million records: no need to look closer
+        return text if _is_ean13(text) else ""
     number = typed_number(text)
     try:
         if len(number) == 10:
@@ -30,3 +32,7 @@ def to_ean13(text: str) -> str:
     except ValidationError:
         pass
     return ""
+
+
+def _is_ean13(digits: str) -> bool:
+    return (sum(map(int, digits[::2])) + 3 * sum(map(int, digits[1::2]))) % 10 == 0

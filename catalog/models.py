@@ -1,10 +1,13 @@
 """The catalogue: every book a group order can be made for."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Optional, Self
 
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.core.files.storage import FileSystemStorage
 from django.core.validators import FileExtensionValidator
 from django.db import models
 from django.db.models import Q
@@ -186,6 +189,71 @@ class Word(models.Model):
 
     def __str__(self) -> str:
         return self.word
+
+
+def imports_storage() -> FileSystemStorage:
+    """Where catalogues that are uploaded wait, and where the reports are: never among what the site shows."""
+    return FileSystemStorage(location=settings.IMPORT_ROOT)
+
+
+class ImportRunQuerySet(models.QuerySet["ImportRun"]):
+    def due(self, now: datetime) -> Self:
+        """Uploaded files that wait, or whose import has died: it says at least every minute that it lives."""
+        dead = Q(state=ImportRun.State.RUNNING, seen_at__lt=now - timedelta(minutes=5))
+        return self.exclude(upload="").filter(Q(state=ImportRun.State.WAITING) | dead)
+
+    def claim(self, pk: int, now: datetime) -> Optional["ImportRun"]:
+        """The run to do, if nobody else has it: two workers never take the same file in."""
+        claimed = self.due(now).filter(pk=pk).update(state=ImportRun.State.RUNNING, started_at=now, seen_at=now)
+        return self.get(pk=pk) if claimed else None
+
+
+class ImportRun(models.Model):
+    """A catalogue file that is taken in: followed while it lasts, its report read afterwards."""
+
+    class State(models.TextChoices):
+        WAITING = "WAITING", _("en attente")
+        RUNNING = "RUNNING", _("en cours")
+        DONE = "DONE", _("terminé")
+        REFUSED = "REFUSED", _("arrêté")
+
+    name = models.CharField(_("fichier"), max_length=255)
+    upload = models.FileField(_("fichier"), storage=imports_storage, upload_to="uploads/", blank=True)
+    report = models.FileField(_("rapport"), storage=imports_storage, upload_to="reports/", blank=True)
+    state = models.CharField(_("état"), max_length=8, choices=State.choices, default=State.WAITING)
+    created_at = models.DateTimeField(_("demandé le"), auto_now_add=True)
+    started_at = models.DateTimeField(_("commencé le"), null=True)
+    seen_at = models.DateTimeField(_("vu en vie le"), null=True)
+    finished_at = models.DateTimeField(_("terminé le"), null=True)
+    percent = models.PositiveSmallIntegerField(_("avancement (%)"), null=True)
+    new = models.PositiveIntegerField(_("nouveaux"), default=0)
+    changed = models.PositiveIntegerField(_("modifiés"), default=0)
+    unchanged = models.PositiveIntegerField(_("inchangés"), default=0)
+    withdrawn = models.PositiveIntegerField(_("retirés"), default=0)
+    rejected = models.PositiveIntegerField(_("rejetés"), default=0)
+    refusal = models.TextField(_("pourquoi il s’est arrêté"), blank=True)
+
+    objects = ImportRunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("import du catalogue")
+        verbose_name_plural = _("imports du catalogue")
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["WAITING", "RUNNING"], finished_at__isnull=True)
+                | Q(state__in=["DONE", "REFUSED"], finished_at__isnull=False),
+                name="import_run_is_finished_when_it_says_so",
+                violation_error_message=_("Un import terminé a une date de fin."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def read(self) -> int:
+        return self.new + self.changed + self.unchanged + self.withdrawn + self.rejected
 
 
 def _day(day: date) -> str:

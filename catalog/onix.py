@@ -14,10 +14,12 @@ from lxml import etree
 
 from catalog.blocks import BLOCKS
 from catalog.ean import to_ean13
-from catalog.elements import Element, all_of, name_of, spell_out, text_of
+from catalog.elements import Element, all_of, reference_name, text_of
 from catalog.offers import Market
 
 PIECE = 64 * 1024
+# Of bytes between two records: nobody's record is so large, and it would be held in memory whole.
+LARGEST = 32 * 1024 * 1024
 # Only these make an event; the rest of the tree is read when its product is whole.
 _TAGS = [f"{{*}}{tag}" for tag in ("ONIXMessage", "ONIXmessage", "Header", "header", "Product", "product")]
 _OLD_MESSAGE = "ONIX 2.1 n’est pas pris en charge : demandez un fichier ONIX 3.0 ou 3.1."
@@ -95,52 +97,61 @@ def read(stream: IO[bytes], *, country: str, today: date) -> Iterator[Record | R
         remove_comments=True,
         remove_pis=True,
     )
-    market, sent, seen_root = Market(country, today), None, False
-    try:
-        for _ in _feed(parser, stream):
-            for event, element in parser.read_events():
-                if not seen_root:
-                    seen_root = True
-                    _check_root(element)
-                parent = element.getparent()
-                if event != "end" or (parent is not None and parent.getparent() is not None):
-                    continue
-                spell_out(element)
-                if element.tag.endswith("Header"):
-                    sent, market = _sent(element, today), _market(element, market)
-                elif element.tag.endswith("Product"):
-                    yield _record_or_reject(element, sent, market)
-                _forget(element)
+    market, sent, seen_root, held = Market(country, today), None, False, 0
+    for size in _feed(parser, stream):
+        held += size
+        # Also those of the piece in which the XML breaks off.
+        for event, element in parser.read_events():
             if not seen_root:
-                # The root of a message opens it: what is so far away is another document, not to be held in memory.
-                raise NotOnix("Ce fichier n’est pas un message ONIX.")
+                seen_root = True
+                _check_root(element)
+            parent = element.getparent()
+            if event != "end" or (parent is not None and parent.getparent() is not None):
+                continue
+            name = reference_name(element.tag)
+            if name == "Header":
+                sent, market = _sent(Element(element), today), _market(Element(element), market)
+            elif name == "Product":
+                yield _record_or_reject(Element(element), sent, market)
+            _forget(element)
+            held = 0
+        if size and not seen_root:
+            # The root of a message opens it: what is so far away is another document, not to be held in memory.
+            raise NotOnix("Ce fichier n’est pas un message ONIX.")
+        if held > LARGEST:
+            raise NotOnix("Une notice de ce fichier fait plus de 32 Mo : il est refusé.")
+
+
+def _feed(parser: etree.XMLPullParser, stream: IO[bytes]) -> Iterator[int]:
+    """Give the stream to the parser piece by piece, yielding the size of each: then its events can be read.
+
+    Raises NotOnix where the XML is broken, once what came before it has been read.
+    """
+    try:
+        while piece := stream.read(PIECE):
+            parser.feed(piece)
+            yield len(piece)
+        parser.close()
+        yield 0
     except etree.XMLSyntaxError as error:
-        raise NotOnix(f"Le fichier n’est pas du XML valable : {error.msg}") from error
+        yield 0
+        raise NotOnix(f"Le fichier n’est pas du XML valable (ligne {error.lineno}) : {error.msg}") from error
 
 
-def _feed(parser: etree.XMLPullParser, stream: IO[bytes]) -> Iterator[None]:
-    """Give the stream to the parser piece by piece; between two, its events can be read."""
-    while piece := stream.read(PIECE):
-        parser.feed(piece)
-        yield
-    parser.close()
-    yield
-
-
-def _forget(element: Element) -> None:
+def _forget(element: etree._Element) -> None:
     """Free what was read, and all that stood before it."""
     element.clear()
     while element.getprevious() is not None:
         del element.getparent()[0]
 
 
-def _check_root(root: Element) -> None:
+def _check_root(root: etree._Element) -> None:
     document = root.getroottree().docinfo
     if document.internalDTD is not None and list(document.internalDTD.entities()):
         raise NotOnix("Le fichier définit des entités XML : il est refusé.")
     if root.getparent() is not None:
         raise NotOnix("Ce fichier n’est pas un message ONIX.")
-    if name_of(root) == "ONIXMessage":
+    if reference_name(root.tag) == "ONIXMessage":
         named = _VERSION.search(root.tag)
         release = root.get("release") or (named[1] if named else "")
         if not release.startswith("3."):
@@ -169,13 +180,13 @@ def _record_or_reject(product: Element, sent: datetime | None, market: Market) -
     try:
         return _record(product, sent, market)
     except Rejected as reason:
-        return Reject(product.sourceline or 0, text_of(product, "RecordReference", 100), str(reason))
+        return Reject(product.source.sourceline or 0, text_of(product, "RecordReference", 100), str(reason))
 
 
 def _record(product: Element, sent: datetime | None, market: Market) -> Record:
     if not all_of(product, "DescriptiveDetail") and all_of(product, "Title"):
         raise Rejected(_OLD_MESSAGE)
-    record = Record(_ean13(product), text_of(product, "RecordReference", 100), sent, product.sourceline or 0)
+    record = Record(_ean13(product), text_of(product, "RecordReference", 100), sent, product.source.sourceline or 0)
     notification = text_of(product, "NotificationType")
     if notification == "05":
         return replace(record, gone=True)

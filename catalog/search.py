@@ -56,8 +56,8 @@ class BookQuerySet(models.QuerySet["Book"]):
         A valid EAN-13, ISBN-13 or ISBN-10, with or without dashes, goes straight to its book; so does the beginning
         of an EAN, from seven digits. Otherwise accents, capitals, punctuation, word order and unfinished words do
         not matter, in title, subtitle, authors, publisher and collection; the exact title comes first, then what
-        begins with it, then what resembles most, what can be ordered, what is recent. When little is found, spelling
-        mistakes are forgiven.
+        begins with it, then what resembles most, what can be ordered, what is recent. When nothing is found, or little
+        by a word that no book has, spelling mistakes are forgiven.
         """
         text = text[:LONGEST]
         if (number := typed_number(text)) and len(number) >= SHORTEST_NUMBER:
@@ -115,7 +115,8 @@ class Drawn:
             question = vocabulary.ask(cursor, words, unfinished=words)
             self.asked = question.meant
             self.exact |= _with_words(cursor, question)
-        if len(self.exact) < FEW and (mended := vocabulary.mend(cursor, question)):
+        doubtful = not self.exact or not all(meant.known for meant in question.meant)
+        if len(self.exact) < FEW and doubtful and (mended := vocabulary.mend(cursor, question)):
             self.asked = mended.meant
             self.near = _with_words(cursor, mended)
 

@@ -1,7 +1,7 @@
 """The words of the catalogue: in how many books each stands, and which ones a misspelt word may have meant."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from string import ascii_lowercase
 
@@ -20,13 +20,15 @@ MOST_ALIKE = 4
 class Meant:
     """What one word of a question may stand for: itself, the words it begins (`unfinished`), or a `near` one.
 
-    `share` is the part of the catalogue's books that say so, as they were last counted.
+    `share` is the part of the catalogue's books that say so, as they were last counted; `known`: the word itself, or
+    one near it, stands in the catalogue.
     """
 
     word: str
     unfinished: bool = False
     near: tuple[str, ...] = ()
     share: float = 0.0
+    known: bool = False
 
     def says(self, word: str) -> bool:
         return word == self.word or word in self.near or (self.unfinished and word.startswith(self.word))
@@ -102,25 +104,24 @@ def learn(texts: list[str]) -> None:
 
 
 def _counted(cursor: CursorWrapper, meant: list[Meant]) -> Question:
-    # Beyond the last letter: everything that goes on from a word stands between it and it with this behind.
-    bounds = [(place, word, word) for place, m in enumerate(meant) for word in (m.word, *m.near)]
-    bounds += [(place, m.word, m.word + "~") for place, m in enumerate(meant) if m.unfinished]
+    # « ~ » sorts behind every letter: whatever goes on from a word stands between it and it with this behind.
+    bounds = [(place, m.word, m.word + "~" * m.unfinished) for place, m in enumerate(meant)]
+    bounds += [(place, word, word) for place, m in enumerate(meant) for word in m.near]
     cursor.execute(
-        "SELECT place, sum(books), (SELECT reltuples FROM pg_class WHERE oid = 'catalog_book'::regclass) "
+        "SELECT place, sum(books), bool_or(word = first), "
+        "(SELECT reltuples FROM pg_class WHERE oid = 'catalog_book'::regclass) "
         "FROM unnest(%s::int[], %s::text[], %s::text[]) AS asked (place, first, beyond) "
         "JOIN catalog_word ON word ~>=~ first AND word ~<=~ beyond GROUP BY place",
         [list(column) for column in zip(*bounds, strict=True)],
     )
-    rows = cursor.fetchall()
-    catalogue = max([1.0, *(float(size) for _, _, size in rows)])
-    books = {place: int(count) for place, count, _ in rows}
-    return Question(
-        tuple(
-            Meant(m.word, m.unfinished, m.near, min(1.0, books.get(place, 0) / catalogue))
-            for place, m in enumerate(meant)
-        ),
-        int(catalogue),
-    )
+    counted = {place: row for place, *row in cursor.fetchall()}
+    catalogue = max([1.0, *(float(size) for _, _, size in counted.values())])
+
+    def with_count(place: int, asked: Meant) -> Meant:
+        books, known, _ = counted.get(place, (0, False, 0))
+        return replace(asked, share=min(1.0, int(books) / catalogue), known=known)
+
+    return Question(tuple(with_count(place, asked) for place, asked in enumerate(meant)), int(catalogue))
 
 
 def _one_mistake_away(cursor: CursorWrapper, words: list[str]) -> dict[str, list[str]]:

@@ -4,6 +4,8 @@ import re
 import unicodedata
 
 _LIGATURES = str.maketrans({"œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae", "ß": "ss"})
+# What NFKD has parted from Latin letters.
+_MARKS = re.compile("[\u0300-\u036f]+")
 _NOT_A_WORD = re.compile(r"[^0-9a-z]+")
 _ARTICLES = {"l", "le", "la", "les", "un", "une", "des", "du", "de", "d"}
 # Words too common to ask for, unless nothing else is asked.
@@ -13,8 +15,7 @@ FUNCTION_WORDS = _ARTICLES | {"et", "a", "au", "aux", "en", "qu", "que", "qui", 
 def normalise(text: str) -> str:
     """Without accents, ligatures, capitals, apostrophes or punctuation: « L’Étranger ! » is « l etranger »."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
-    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return _NOT_A_WORD.sub(" ", plain.casefold()).strip()
+    return _NOT_A_WORD.sub(" ", _MARKS.sub("", decomposed).casefold()).strip()
 
 
 def title_key(title: str) -> str:

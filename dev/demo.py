@@ -171,6 +171,7 @@ def _environment(folder: Path, ports: dict[str, int], database: str, *, reload: 
         "DATABASE_URL": database,
         "BROKER_DIR": str(folder / "broker"),
         "MEDIA_ROOT": str(folder / "media"),
+        "IMPORT_ROOT": str(folder / "imports"),
         "STATIC_ROOT": str(folder / "static"),
         "STATIC_MANIFEST": "0" if reload else "1",
         "PAYPAL_API_URL": paypal,

@@ -13,6 +13,10 @@ os.environ.setdefault("STATIC_MANIFEST", "0")
 # Playwright's synchronous API runs an event loop in the thread of the test.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
+if "IMPORT_ROOT" not in os.environ:
+    os.environ["IMPORT_ROOT"] = tempfile.mkdtemp(prefix="libriweb-imports-")
+    atexit.register(shutil.rmtree, os.environ["IMPORT_ROOT"], ignore_errors=True)
+
 if "DATABASE_URL" not in os.environ:
     from dev.cluster import Cluster
 

@@ -44,7 +44,7 @@ def test_take_in_counts_and_run_again_changes_nothing() -> None:
 
 def test_take_in_leaves_out_what_is_rejected_and_takes_the_rest() -> None:
     reject = Reject(7, "r", "Pas de titre.")
-    assert take(reject, record("9782362210419", "Un")) == Summary(new=1, rejects=[reject])
+    assert take(reject, record("9782362210419", "Un")) == Summary(new=1, rejected=1, rejects=[reject])
 
 
 def test_second_record_of_a_book_has_the_last_word() -> None:
@@ -103,7 +103,7 @@ def test_partial_update_changes_what_it_speaks_of() -> None:
 def test_partial_update_of_an_unknown_book_is_rejected() -> None:
     unknown = replace(record("9782362210419", ""), line=12, only=("price",))
     reason = "Mise à jour partielle d’un ouvrage qui n’est pas au catalogue."
-    assert take(unknown) == Summary(rejects=[Reject(12, "r", reason)])
+    assert take(unknown) == Summary(rejected=1, rejects=[Reject(12, "r", reason)])
     assert Book.objects.count() == 0
 
 
@@ -189,9 +189,9 @@ def test_import_books_says_what_is_wrong_with_each_file_and_takes_the_others(tmp
     reasons = [line.removeprefix(f"{tmp_path}/") for line in str(refused.value).splitlines()]
     assert [reason.partition(" : ")[0] for reason in reasons] == names[:-1]
     assert reasons[0] == "old.xml : ONIX 2.1 n’est pas pris en charge : demandez un fichier ONIX 3.0 ou 3.1."
-    assert reasons[1] == "none.xml : ce fichier n’existe pas."
+    assert reasons[1] == "none.xml : Ce fichier n’existe pas."
     assert reasons[2].startswith("cut.xml : Le fichier n’est pas du XML valable")
-    assert reasons[5] == "empty.zip : Cette archive ne contient aucun fichier .xml."
+    assert reasons[5] == "empty.zip : Cette archive ne contient aucun fichier .xml ni .csv."
     # What a broken file said before it broke is kept.
     assert set(Book.objects.values_list("ean13", flat=True)) == {"9791097284657", "9782362210419"}
 
