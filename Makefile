@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, git and make; everything else comes by itself, into this folder.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test contracts lint install
+.PHONY: help demo run test contracts lint install bench-catalogue
 
 export UV_PYTHON_PREFERENCE := only-system
 export UV_PYTHON_DOWNLOADS := never
@@ -43,6 +43,10 @@ lint: install
 	$(SETTINGS) .venv/bin/mypy
 	$(SETTINGS) $(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(SETTINGS) $(PYTHON) manage.py check --deploy --fail-level WARNING
+
+## make bench-catalogue   SIZE books (1500000) made up, imported and searched; the table goes to bench/catalogue.md
+bench-catalogue: install
+	@exec $(PYTHON) -m bench.catalogue
 
 # A shop as it would be for real; no database is touched.
 SETTINGS := env -u DEBUG SITE_URL=https://commandes.dlivre.example DATABASE_URL=postgres://nobody@127.0.0.1:1/nothing \

@@ -1,0 +1,1 @@
+"""What is measured, against what; the results stand beside, as Markdown."""
