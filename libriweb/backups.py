@@ -17,6 +17,10 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
+# Their numbers are known outside: LIBRISOFT would take a new order under an old number for the old one.
+NUMBERED = ("grouped_orders_groupedorder", "grouped_orders_suborder", "librisoft_bridge_shoporder")
+# More than were given since the backup.
+GAP = 1000
 DUMP = "database.dump"
 MEDIA = "media"
 
@@ -54,7 +58,10 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read(source: IO[bytes], *, replace: bool = False) -> None:
-    """Put everything back, into an empty database, or, with `replace`, instead of what it holds. Raises BackupError."""
+    """Put everything back, into an empty database, or, with `replace`, instead of what it holds.
+
+    The next orders get numbers that nobody got since. Raises BackupError.
+    """
     with tempfile.TemporaryDirectory() as folder:
         try:
             with tarfile.open(fileobj=source, mode="r|*") as archive:
@@ -77,8 +84,16 @@ def read(source: IO[bytes], *, replace: bool = False) -> None:
             name,
             str(dump),
         )
+        _leave_a_gap()
         if (covers := Path(folder) / MEDIA).is_dir():
             shutil.copytree(covers, settings.MEDIA_ROOT, dirs_exist_ok=True)
+
+
+def _leave_a_gap() -> None:
+    with connection.cursor() as cursor:
+        for table in NUMBERED:
+            last = f"(SELECT coalesce(max(id), 0) FROM {table})"
+            cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {last} + {GAP})")
 
 
 def _unpack(archive: tarfile.TarFile, folder: Path) -> None:

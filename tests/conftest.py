@@ -7,7 +7,13 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["tests.contracts.judging", "tests.simulation", "tests.simulation_inbox", "tests.simulation_librisoft"]
+pytest_plugins = [
+    "tests.contracts.judging",
+    "tests.databases",
+    "tests.simulation",
+    "tests.simulation_inbox",
+    "tests.simulation_librisoft",
+]
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_FLAGS = [

@@ -5,9 +5,7 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -23,6 +21,7 @@ from grouped_orders import checkout, lifecycle
 from grouped_orders.models import GroupedOrder
 from grouped_orders.statuses import HandMethod
 from libriweb import backups
+from tests.databases import Row, address, contents
 from tests.factories import BookshopFactory, GroupedOrderFactory, SubOrderFactory, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,27 +50,8 @@ def story() -> GroupedOrder:
     return order
 
 
-@pytest.fixture
-def elsewhere() -> Iterator[str]:
-    """The address of an empty database beside ours."""
-    name = f"{connection.settings_dict['NAME']}_restored"
-    server = os.environ["DATABASE_URL"]
-    with psycopg.connect(server, autocommit=True) as administrator:
-        administrator.execute(f'DROP DATABASE IF EXISTS "{name}"')
-        administrator.execute(f'CREATE DATABASE "{name}"')
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-        administrator.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def our_url() -> str:
-    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}"))
-
-
-def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table."""
-    with psycopg.connect(url) as reader:
-        tables = [name for (name,) in reader.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-        return {name: sorted(reader.execute(f'SELECT t::text FROM "{name}" t').fetchall()) for name in tables}
+def ours() -> dict[str, list[Row]]:
+    return contents(address(connection.settings_dict["NAME"]))
 
 
 def restore(file: Path, url: str, *options: str, media: Path) -> subprocess.CompletedProcess[str]:
@@ -87,26 +67,30 @@ def restore(file: Path, url: str, *options: str, media: Path) -> subprocess.Comp
     )
 
 
-def test_restored_shop_has_every_row_and_every_cover(story: GroupedOrder, elsewhere: str, tmp_path: Path) -> None:
+def test_restored_shop_has_every_row_and_every_cover(story: GroupedOrder, other_database: str, tmp_path: Path) -> None:
     file = tmp_path / "shop.tar"
     call_command("backup", str(file))
     assert file.stat().st_mode & 0o777 == 0o600
-    done = restore(file, elsewhere, media=tmp_path / "restored")
+    done = restore(file, other_database, media=tmp_path / "restored")
     assert (done.returncode, done.stderr) == (0, "")
-    ours = contents(our_url())
-    assert contents(elsewhere) == ours
+    expected = ours()
+    assert contents(other_database) == expected
     filled = ("groupedorder", "suborder", "payment", "mail", "journalentry")
-    assert [name for name in filled if not ours[f"grouped_orders_{name}"]] == []
-    assert ours["librisoft_bridge_shoporder"] != []
+    assert [name for name in filled if not expected[f"grouped_orders_{name}"]] == []
+    assert expected["librisoft_bridge_shoporder"] != []
     assert (tmp_path / "restored" / story.book.cover.name).read_bytes() == b"\x89PNG cover"
 
-    again = restore(file, elsewhere, media=tmp_path / "restored")
+    again = restore(file, other_database, media=tmp_path / "restored")
     assert (again.returncode, "La base n’est pas vide" in again.stderr) == (1, True)
-    with psycopg.connect(elsewhere) as writer:
+    with psycopg.connect(other_database) as writer:
+        # The number of an order given since: it stands in LIBRISOFT, and no other may have it.
+        asked = "SELECT nextval(pg_get_serial_sequence('librisoft_bridge_shoporder', 'id'))"
+        (number,) = writer.execute(asked).fetchone() or (0,)
+        assert number > max(order["id"] for order in expected["librisoft_bridge_shoporder"]) + 999
         writer.execute("UPDATE grouped_orders_mail SET subject = 'Changé'")
-    replaced = restore(file, elsewhere, "--replace", media=tmp_path / "restored")
+    replaced = restore(file, other_database, "--replace", media=tmp_path / "restored")
     assert (replaced.returncode, replaced.stderr) == (0, "")
-    assert contents(elsewhere) == ours
+    assert contents(other_database) == expected
 
 
 def test_backup_overwrites_nothing_and_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,10 +112,10 @@ def test_file_that_is_no_backup_throws_nothing_away(story: GroupedOrder, tmp_pat
     content = {"noise": b"hello" * 1000, "cut": whole.getvalue()[:2000]}.get(broken) or archive(
         {"media/x": b"1"} if broken == "without" else {"database.dump": b""}
     )
-    before = contents(our_url())
+    before = ours()
     with pytest.raises(backups.BackupError):
         backups.read(io.BytesIO(content), replace=True)
-    assert contents(our_url()) == before
+    assert ours() == before
 
 
 def archive(files: dict[str, bytes]) -> bytes:
