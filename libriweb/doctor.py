@@ -17,6 +17,7 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.mail import get_connection
 from django.db import DatabaseError, connection
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -256,6 +257,30 @@ def providers() -> Findings:
 
 
 def librisoft() -> Findings:
+    """By whichever way the orders travel."""
+    match settings.LIBRISOFT_TRANSPORT:
+        case "pull":
+            yield (
+                Verdict.GOOD,
+                _("LIBRISOFT vient chercher ses commandes sur %(url)s.")
+                % {"url": f"{settings.SITE_URL}{reverse('librisoft_fetch')}"},
+            )
+        case "file" if _can_write(Path(settings.LIBRISOFT_FOLDER)):
+            yield (
+                Verdict.GOOD,
+                _("Les commandes sont déposées dans %(folder)s.") % {"folder": settings.LIBRISOFT_FOLDER},
+            )
+        case "file":
+            yield (
+                Verdict.BAD,
+                _("LIBRISOFT_FOLDER (%(folder)s) n’est pas accessible en écriture.")
+                % {"folder": settings.LIBRISOFT_FOLDER},
+            )
+        case _:
+            yield from _librisoft_by_push()
+
+
+def _librisoft_by_push() -> Findings:
     if not settings.LIBRISOFT_URL:
         yield (
             Verdict.BAD,
@@ -275,18 +300,24 @@ def librisoft() -> Findings:
 def files() -> Findings:
     if settings.STATIC_MANIFEST and not getattr(staticfiles_storage, "hashed_files", {}):
         yield Verdict.BAD, _("Les fichiers statiques manquent : lancez « manage.py collectstatic ».")
-    try:
-        Path(settings.MEDIA_ROOT).mkdir(parents=True, exist_ok=True)
-        probe = Path(settings.MEDIA_ROOT) / ".doctor"
-        probe.touch()
-        probe.unlink()
-    except OSError:
+    if _can_write(Path(settings.MEDIA_ROOT)):
+        yield Verdict.GOOD, _("Les couvertures peuvent être enregistrées.")
+    else:
         yield (
             Verdict.BAD,
             _("MEDIA_ROOT (%(folder)s) n’est pas accessible en écriture.") % {"folder": settings.MEDIA_ROOT},
         )
-    else:
-        yield Verdict.GOOD, _("Les couvertures peuvent être enregistrées.")
+
+
+def _can_write(folder: Path) -> bool:
+    probe = folder / ".doctor"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def backup() -> Findings:

@@ -166,6 +166,21 @@ def test_librisoft_that_refuses_us_or_is_absent(settings: Settings, librisoft_si
     assert (verdict, sentence.split("(")[0]) == ("✗", "LIBRISOFT est injoignable : vérifiez LIBRISOFT_URL. ")
 
 
+def test_librisoft_by_pull_and_by_file(settings: Settings, tmp_path: Any) -> None:
+    settings.SITE_URL = "https://commandes.dlivre.example"
+    settings.LIBRISOFT_TRANSPORT = "pull"
+    assert said(doctor.librisoft) == [
+        ("✓", f"LIBRISOFT vient chercher ses commandes sur {settings.SITE_URL}/librisoft/v1/orders/fetch.")
+    ]
+    settings.LIBRISOFT_TRANSPORT, settings.LIBRISOFT_FOLDER = "file", str(tmp_path / "drop")
+    assert said(doctor.librisoft) == [("✓", f"Les commandes sont déposées dans {tmp_path / 'drop'}.")]
+    (tmp_path / "file").touch()
+    settings.LIBRISOFT_FOLDER = str(tmp_path / "file")
+    assert said(doctor.librisoft) == [
+        ("✗", f"LIBRISOFT_FOLDER ({tmp_path / 'file'}) n’est pas accessible en écriture.")
+    ]
+
+
 def test_machine_without_pg_dump_cannot_back_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert said(doctor.backup) == [
