@@ -13,6 +13,7 @@ Besides the faults of stage.py and webhooks.py:
     POST /_sim/payments/<payment intent>        {"status": "succeeded" | "failed"}   what the bank decides later
     POST /_sim/payments/<payment intent>/refund {"amount": 640}                      a refund from the dashboard
     POST /_sim/refunds/<id>                     {"status": "succeeded" | "failed"}
+    POST /_sim/payments/<payment intent>/dispute                                     the bank contests; also a button
     POST /_sim/refunds/<id>/return                     the money of a refund that succeeded comes back
 """
 
@@ -24,6 +25,7 @@ from typing import Any
 
 from flask import Response, jsonify, redirect, request
 
+from simulators.card_disputes import Disputes
 from simulators.card_errors import Problem, required
 from simulators.card_refunds import Refunds
 from simulators.card_state import DAY, Book, Json, expansions, new_id, signed, spoiled
@@ -56,7 +58,7 @@ class Stripe:
     def __init__(self, stage: Stage, options: argparse.Namespace):
         self.stage = stage
         self._secret_key = options.secret_key
-        self._face = Face("Paiement par carte", options.merchant_name, "#4338ca")
+        self._face = Face("Paiement par carte", options.merchant_name, "#4338ca", dispute="/_sim/payments/{id}/dispute")
         self.webhooks = Webhooks(
             stage,
             options.webhook_url,
@@ -67,6 +69,7 @@ class Stripe:
         self.book = Book(stage, self.webhooks, ledger)
         self.webhooks.tick = self._expire_due
         Refunds(self.book)
+        Disputes(self.book)
 
         stage.route("GET", "/", lambda: self._face.show(ledger.entries(), ledger.total()))
         app = stage.app
@@ -311,6 +314,7 @@ class Stripe:
                 "amount_refunded": 0,
                 "created": int(self.stage.now()),
                 "currency": intent["currency"],
+                "disputed": False,
                 "livemode": False,
                 "metadata": intent["metadata"],
                 "paid": True,

@@ -36,6 +36,10 @@ class Refunds:
                 param="payment_intent",
             )
         charge = self._book.find("charge", intent["latest_charge"])
+        if charge["disputed"]:
+            raise Problem(
+                f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
+            )
         left = charge["amount"] - charge["amount_refunded"]
         amount = int(asked.get("amount", left))
         if left == 0:

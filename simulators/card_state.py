@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, has_request_context, jsonify, request
 
 from simulators.card_errors import Problem, missing
-from simulators.ledger import Kind, Ledger
+from simulators.ledger import AWAY, Kind, Ledger
 from simulators.stage import Stage
 from simulators.webhooks import Webhooks
 
@@ -152,9 +152,9 @@ class Book:
         )
 
     def move_money(self, kind: Kind, source: Json, reference: str) -> str:
-        """Note money that moved for a charge or a refund; the id of its balance transaction."""
+        """Note money that moved for a charge, a refund or a dispute; the id of its balance transaction."""
         capture = kind == "capture"
-        gross = -source["amount"] if kind == "refund" else source["amount"]
+        gross = -source["amount"] if kind in AWAY else source["amount"]
         fee = int((Decimal(gross) * Decimal("0.015")).to_integral_value()) + 25 if capture else 0
         movement = self.keep(
             {
@@ -167,7 +167,12 @@ class Book:
                 "net": gross - fee,
                 "source": source["id"],
                 "status": "available",
-                "type": {"capture": "charge", "refund": "refund", "returned": "refund_failure"}[kind],
+                "type": {
+                    "capture": "charge",
+                    "refund": "refund",
+                    "returned": "refund_failure",
+                    "dispute": "adjustment",
+                }[kind],
             }
         )
         self._ledger.note(

@@ -4,7 +4,7 @@ GET /_sim/ledger -> {"entries": [{kind, id, amount, currency, reference, at}], "
 
 Amounts are decimal strings above zero; `reference` is the shop's own; `at` is in UTC; `total` is what the shop
 is left with in euros, before fees. A refund that could not be delivered comes back under its own id, as
-`returned`; the other kinds are `capture` and `refund`.
+`returned`; what a dispute takes away is a `dispute`; the other kinds are `capture` and `refund`.
 """
 
 from datetime import UTC, datetime
@@ -16,7 +16,9 @@ from flask import Response, jsonify
 from simulators.stage import Stage
 
 Entry = dict[str, str]
-Kind = Literal["capture", "refund", "returned"]
+Kind = Literal["capture", "refund", "returned", "dispute"]
+# These leave the shop with less.
+AWAY = ("refund", "dispute")
 
 
 class Ledger:
@@ -47,7 +49,7 @@ class Ledger:
         """What the shop is left with, in euros."""
         return sum(
             (
-                Decimal(entry["amount"]) * (-1 if entry["kind"] == "refund" else 1)
+                Decimal(entry["amount"]) * (-1 if entry["kind"] in AWAY else 1)
                 for entry in self.entries()
                 if entry["currency"] == "EUR"
             ),

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from flask import render_template_string
 
-from simulators.ledger import Entry
+from simulators.ledger import AWAY, Entry
 
 _PAGE = """\
 <!doctype html>
@@ -33,6 +33,7 @@ _PAGE = """\
   button { display: block; width: 100%; min-height: 3rem; margin-top: .75rem; border-radius: .5rem; cursor: pointer;
            border: 1px solid #6b7686; background: #fff; color: inherit; font: inherit; font-weight: 600; }
   button.main { background: {{ colour }}; border-color: {{ colour }}; color: #fff; }
+  button.small { min-height: 2rem; margin-top: .25rem; padding: 0 .5rem; font-size: .85rem; font-weight: 400; }
   button:focus-visible, a:focus-visible { outline: 3px solid #ffb454; outline-offset: 2px; }
   table { width: 100%; border-collapse: collapse; font-size: .9rem; }
   th, td { padding: .5rem .25rem; border-top: 1px solid #d8dde5; text-align: left; }
@@ -60,8 +61,13 @@ _PAGE = """\
   <table>
     <thead><tr><th scope="col">Mouvement</th><th scope="col">Référence</th><th scope="col">Montant</th></tr></thead>
     <tbody>
-    {% for kind, reference, amount in entries %}
-    <tr><td>{{ kind }}</td><td>{{ reference }}</td><td>{{ amount }}</td></tr>
+    {% for kind, reference, amount, dispute in entries %}
+    <tr><td>{{ kind }}</td><td>{{ reference }}</td><td>{{ amount }}
+      {%- if dispute %}
+      <form method="post" action="{{ dispute }}">
+      <button class="small" name="action" value="dispute">Ouvrir un litige</button>
+      </form>
+      {%- endif %}</td></tr>
     {% else %}
     <tr><td colspan="3">Rien n’a encore été débité.</td></tr>
     {% endfor %}
@@ -84,6 +90,14 @@ _PAGE = """\
 """
 
 
+_KINDS = {
+    "capture": "Encaissement",
+    "refund": "Remboursement",
+    "returned": "Remboursement revenu",
+    "dispute": "Litige",
+}
+
+
 @dataclass(frozen=True)
 class Face:
     """What one provider's pages have in common."""
@@ -91,6 +105,8 @@ class Face:
     provider: str
     merchant: str
     colour: str
+    # Where the button beside a capture goes: « {id} » stands for the capture.
+    dispute: str
 
     def ask(
         self, *, amount: Decimal, currency: str, description: str, buttons: list[tuple[str, str]], alert: str = ""
@@ -111,7 +127,12 @@ class Face:
     def show(self, entries: list[Entry], total: Decimal) -> str:
         """The front page: the ledger, newest first."""
         rows = [
-            ("Encaissement" if e["kind"] == "capture" else "Remboursement", e["reference"], _signed(e))
+            (
+                _KINDS[e["kind"]],
+                e["reference"],
+                _signed(e),
+                self.dispute.format(id=e["id"]) if e["kind"] == "capture" else "",
+            )
             for e in reversed(entries)
         ]
         return self._render(title=f"Compte de {self.merchant}", entries=rows, total=spell(total, "EUR"))
@@ -124,7 +145,7 @@ class Face:
 
 def _signed(entry: Entry) -> str:
     amount = Decimal(entry["amount"])
-    return spell(amount if entry["kind"] == "capture" else -amount, entry["currency"])
+    return spell(-amount if entry["kind"] in AWAY else amount, entry["currency"])
 
 
 def spell(amount: Decimal, currency: str) -> str:

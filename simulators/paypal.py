@@ -16,6 +16,7 @@ It answers what PayPal's OpenAPI allows and nothing else. Besides the faults of 
 
     POST /_sim/captures/<id>        {"status": "COMPLETED" | "DECLINED"}    what PayPal decides later
     POST /_sim/captures/<id>/refund {"amount": "6.40"}                      a refund from the dashboard
+    POST /_sim/captures/<id>/dispute                                        the buyer contests; also a button
     POST /_sim/refunds/<id>         {"status": "COMPLETED" | "FAILED"}
 """
 
@@ -33,6 +34,7 @@ from werkzeug.exceptions import BadRequest
 from simulators.ledger import Ledger
 from simulators.pages import Face
 from simulators.paypal_captures import Captures
+from simulators.paypal_disputes import Disputes
 from simulators.paypal_errors import Problem
 from simulators.paypal_signature import Signature, new_key, spoil
 from simulators.paypal_state import HOUR, Book, iso, new_id
@@ -54,7 +56,7 @@ class PayPal:
         self.stage = stage
         self._credentials = (options.client_id, options.client_secret)
         self._merchant_id = options.merchant_id
-        self._face = Face("PayPal", options.merchant_name, "#003087")
+        self._face = Face("PayPal", options.merchant_name, "#003087", dispute="/_sim/captures/{id}/dispute")
         state = stage.state
         for name in ("tokens", "orders"):
             state.setdefault(name, {})
@@ -67,6 +69,7 @@ class PayPal:
         ledger = Ledger(stage)
         self.book = Book(stage, self.webhooks, ledger, options.merchant_id)
         Captures(self.book)
+        Disputes(self.book)
 
         stage.route("GET", "/", lambda: self._face.show(ledger.entries(), ledger.total()))
         app = stage.app

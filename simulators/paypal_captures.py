@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from flask import Response, jsonify, request
 
+from simulators.ledger import AWAY
 from simulators.paypal_errors import Problem
 from simulators.paypal_state import DAY, Book, Json, euros, iso, new_id
 
@@ -76,6 +77,8 @@ class Captures:
             raise Problem(422, "CAPTURE_FULLY_REFUNDED")
         if capture["status"] not in ("COMPLETED", "PARTIALLY_REFUNDED"):
             raise Problem(422, "REFUND_NOT_ALLOWED")
+        if self._book.is_disputed(capture["id"]):
+            raise Problem(422, "REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK")
         if self._stage.now() - self._stage.state["captures"][capture["id"]]["at"] > REFUND_LIMIT:
             raise Problem(422, "REFUND_TIME_LIMIT_EXCEEDED")
         if amount["currency_code"] != capture["amount"]["currency_code"]:
@@ -165,24 +168,22 @@ class Captures:
         return float(fault.get("seconds", 12 * 3600)) if fault else 0
 
     def _transaction(self, entry: Json) -> Json:
-        refund = entry["kind"] == "refund"
+        # A payment through PayPal's checkout; a refund the merchant made; money held for a dispute.
+        code = {"capture": "T0006", "refund": "T1107", "dispute": "T1110"}[entry["kind"]]
         line = {
             "transaction_id": entry["id"],
-            # T0006: a payment through PayPal's checkout; T1107: a refund the merchant made.
-            "transaction_event_code": "T1107" if refund else "T0006",
+            "transaction_event_code": code,
             "transaction_initiation_date": entry["at"],
             "transaction_updated_date": entry["at"],
             "transaction_amount": {
                 "currency_code": entry["currency"],
-                "value": f"-{entry['amount']}" if refund else entry["amount"],
+                "value": f"-{entry['amount']}" if entry["kind"] in AWAY else entry["amount"],
             },
             "transaction_status": "S",
         }
         if entry["reference"]:
             line["custom_field"] = entry["reference"]
-        if refund:
-            line |= {
-                "paypal_reference_id": self._stage.state["refunds"][entry["id"]]["capture"],
-                "paypal_reference_id_type": "TXN",
-            }
+        if entry["kind"] in AWAY:
+            about = self._stage.state[f"{entry['kind']}s"][entry["id"]]["capture"]
+            line |= {"paypal_reference_id": about, "paypal_reference_id_type": "TXN"}
         return line

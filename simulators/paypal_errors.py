@@ -88,6 +88,10 @@ ISSUES = {
             " sufficient funds."
         ),
         "REFUND_NOT_ALLOWED": "Capture cannot be refunded.",
+        "REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK": (
+            "Refunds are not allowed on this capture due to a chargeback on the card or bank. Please contact the payee"
+            " to resolve the chargeback."
+        ),
         "REFUND_TIME_LIMIT_EXCEEDED": "You are over the time limit to perform a refund on this capture",
     },
 }

@@ -176,6 +176,20 @@ class Book:
             reference=reference,
         )
 
+    def hold(self, id: str, capture: Json) -> None:
+        """Note what a dispute takes away from the shop, under the id of that movement."""
+        amount = capture["amount"]
+        self._ledger.note(
+            "dispute",
+            id,
+            amount=Decimal(amount["value"]),
+            currency=amount["currency_code"],
+            reference=capture.get("custom_id", ""),
+        )
+
+    def is_disputed(self, capture_id: str) -> bool:
+        return capture_id in [row["capture"] for row in self.stage.state["disputes"].values()]
+
     def announce(self, type: str, resource_type: str, resource: Json, version: str) -> None:
         self._webhooks.emit(
             {

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -69,6 +70,16 @@ def _tell_bookseller(refund: Refund, now: datetime) -> None:
     what = _("%(money)s remboursés chez le prestataire, alors que la sous-commande n° %(number)d reste « Payée »")
     what %= {"money": euros(refund.amount), "number": payment.sub_order_id}
     tell_difference(payment, refund.provider_id, what, now=now)
+
+
+@transaction.atomic
+def tell_dispute(payment: Payment, dispute_id: str, *, now: datetime) -> None:
+    """The payer contests his payment. The provider decides, and the bookseller answers there: nothing is done here.
+
+    What it moves is told by the daily comparison, a refund by its row; the sub-order stays what it is.
+    """
+    what = _("Litige ouvert sur le paiement de la sous-commande n° %(number)d : répondez dans l’espace du prestataire")
+    tell_difference(payment, dispute_id[:120], what % {"number": payment.sub_order_id}, now=now)
 
 
 def tell_difference(payment: Payment, provider_id: str, what: str, *, now: datetime) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from grouped_orders import payments
+from grouped_orders.checkout.following import tell_dispute
 from grouped_orders.checkout.settling import settle
 from grouped_orders.models import Payment, ProviderEvent
 from grouped_orders.payments.base import Notice
@@ -35,6 +36,8 @@ def hear(method: PaymentMethod, headers: Mapping[str, str], raw: bytes, *, now: 
     payment = Payment.objects.filter(named, method=method).select_related("sub_order").first() if named else None
     if payment is not None:
         payment = settle(payment, now=now)
+        if notice.dispute:
+            tell_dispute(payment, notice.dispute, now=now)
     event.payment, event.processed_at = payment, now
     event.result = payment.state if payment else "unknown object"
     event.save(update_fields=["payment", "processed_at", "result"])

@@ -103,7 +103,8 @@ class Movement:
 class Notice:
     """A webhook whose origin is proved. Its content is only a trigger: the truth is fetched again.
 
-    `ref` and `our_id` name the attempt; `of` names the capture, when the message is about what became of one.
+    `ref` and `our_id` name the attempt; `of` names the capture, when the message is about what became of one;
+    `dispute` is the provider's id of a dispute that was opened about it.
     """
 
     event_id: str
@@ -111,6 +112,7 @@ class Notice:
     ref: str | None = None
     our_id: str | None = None
     of: str | None = None
+    dispute: str | None = None
 
 
 class Refused(Exception):

@@ -341,6 +341,7 @@ def _notice(event: dict[str, Any]) -> Notice:
         ref=thing["id"] if session else None,
         our_id=(thing.get("metadata") or {}).get("payment"),
         of=None if session else thing.get("payment_intent"),
+        dispute=thing["id"] if event["type"] == "charge.dispute.created" else None,
     )
 
 

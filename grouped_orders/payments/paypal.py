@@ -251,5 +251,14 @@ def _notice(event: Json) -> Notice:
     id = str(event.get("id", ""))
     if event.get("resource_type") == "refund":  # its custom_id is the refund's, not the payment's
         return Notice(event_id=id, type=type, ref=ref or None, of=_capture_of(resource))
+    if type == "CUSTOMER.DISPUTE.CREATED":
+        return Notice(event_id=id, type=type, of=_disputed(resource), dispute=resource.get("dispute_id"))
     ours = unit.get("custom_id") or resource.get("custom_id")
     return Notice(event_id=id, type=type, ref=ref or None, our_id=ours or None)
+
+
+def _disputed(dispute: Json) -> str | None:
+    """The capture that a dispute is about."""
+    about = dispute.get("disputed_transactions")
+    first = about[0] if isinstance(about, list) and about and isinstance(about[0], dict) else {}
+    return str(first.get("seller_transaction_id") or "") or None
