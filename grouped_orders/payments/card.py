@@ -69,8 +69,8 @@ PAGE_SIZE = 100
 
 # The library would send the machine's name and write an identifier in the home directory.
 stripe.enable_telemetry = False
-# Its own lines hold what was sent, e-mail address included.
-logging.getLogger("stripe").setLevel(logging.WARNING)
+# Its own lines hold what was sent, e-mail address included: none is written, whatever level is asked for.
+logging.getLogger("stripe").addFilter(lambda record: record.levelno >= logging.WARNING)
 
 T = TypeVar("T")
 
