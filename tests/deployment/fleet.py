@@ -33,7 +33,7 @@ WEBS = ("web1", "web2")
 WORKERS = ("worker1", "worker2", "worker3")
 LIBRISOFT_TOKEN = "jeton"
 # Seconds; the lease of a mail is ten times this.
-EMAIL_TIMEOUT = 1
+EMAIL_TIMEOUT = 3
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:

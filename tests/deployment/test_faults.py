@@ -1,6 +1,7 @@
 """Whatever is killed, stopped or emptied: what was promised arrives, and arrives once.
 
-Each test ends with what the outside world really got: the mails in the inbox, the orders in LIBRISOFT.
+Each test ends with what the outside world really got: the mails in the inbox, the orders in LIBRISOFT. Where somebody
+would have to wait (for a lease to end, for the next try) the row is moved instead.
 """
 
 import time
@@ -47,10 +48,28 @@ def test_workers_killed_while_the_mail_server_hangs(fleet: Fleet) -> None:
     wait_until(lambda: any(state == "SENDING" for _, state in fleet.mails(*buyers)))
     fleet.kill(*WORKERS)
     fleet.inbox.clear_faults()
+    fleet.rows("UPDATE grouped_orders_mail SET lease_until = now() WHERE state = 'SENDING' RETURNING 1")
     for name in WORKERS:
         fleet.start(name)
     fleet.wait_for_mails(*buyers)
     assert fleet.copies(*buyers) == ONCE * 3
+
+
+def test_mail_server_refuses_hangs_and_drops(fleet: Fleet) -> None:
+    again = ["busy", "dropped", "hung"]
+    fleet.inbox.fault("refuse_temporary", match="RCPT busy")
+    fleet.inbox.fault("drop", match="DATA dropped")
+    fleet.inbox.fault("hang", match="DATA hung", seconds=30)
+    fleet.inbox.fault("refuse_permanent", match="RCPT unknown")
+    for who in (*again, "unknown"):
+        fleet.buy(who)
+    wait_until(lambda: fleet.inbox.faults() == [])
+    wait_until(lambda: fleet.mails(*again, "unknown") == [*((who, "WAITING") for who in again), ("unknown", "FAILED")])
+    fleet.rows("UPDATE grouped_orders_mail SET next_try_at = now() WHERE state = 'WAITING' RETURNING 1")
+    fleet.wait_for_mails(*again)
+    assert fleet.copies(*again, "unknown") == [*ONCE * 3, 0]
+    [(reason,)] = fleet.rows("SELECT error FROM grouped_orders_mail WHERE recipient = 'unknown@free.example'")
+    assert reason.startswith("Adresse refusée par le serveur de mail (550)")
 
 
 def test_redis_stopped_and_started_empty(fleet: Fleet) -> None:
