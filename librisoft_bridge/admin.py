@@ -48,7 +48,7 @@ class StatusChangeInline(ReadOnly, admin.TabularInline):
 class AttentionFilter(admin.SimpleListFilter):
     """« À traiter »: the orders that one line of the bookseller's first page counts."""
 
-    title = _("à traiter")
+    title = _("motif « à traiter »")
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -61,10 +61,9 @@ class AttentionFilter(admin.SimpleListFilter):
 
 @admin.register(ShopOrder)
 class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ["number", "group_order_number", "librisoft_number", "customer_name", "sending", "status"]
+    list_display = ["number", "group_number", "their_number", "customer_name", "sending", "status"]
     list_filter = [AttentionFilter, "transmission"]
     search_fields = ["=id", "=group_order_number", "=librisoft_number", "customer_name", "=lines__ean13"]
-    search_help_text = _("N° de commande classique, groupée ou LIBRISOFT, client, EAN")
     fieldsets = [
         (None, {"fields": ["number", "group_order_number", "librisoft_number", "second_number", "ordered_at"]}),
         (_("Envoi"), {"fields": ["sending", "attempts", "sent_at", "message_id"]}),
@@ -96,9 +95,18 @@ class ShopOrderAdmin(ReadOnly, admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ShopOrder]:
         return super().get_queryset(request).prefetch_related("lines")
 
-    @admin.display(description=_("commande classique n°"), ordering="pk")
+    @admin.display(description=_("n°"), ordering="pk")
     def number(self, shop_order: ShopOrder) -> int:
         return shop_order.pk
+
+    # Short heads, so that the two sentences have room.
+    @admin.display(description=_("groupée"), ordering="group_order_number")
+    def group_number(self, shop_order: ShopOrder) -> int:
+        return shop_order.group_order_number
+
+    @admin.display(description=_("LIBRISOFT"), ordering="librisoft_number")
+    def their_number(self, shop_order: ShopOrder) -> str:
+        return shop_order.librisoft_number
 
     @admin.display(description=_("envoi"))
     def sending(self, shop_order: ShopOrder) -> str:

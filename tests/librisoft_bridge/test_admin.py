@@ -54,7 +54,7 @@ def test_search_finds_an_order_by_any_of_its_numbers(
 ) -> None:
     ShopOrder.objects.exclude(pk=order.pk).update(customer_name="LYCÉE ALAIN-FOURNIER")
     page = Page(client.get(LIST, {"q": number}))
-    found = [words(cell) for cell in page.tree.find_class("field-group_order_number")]
+    found = [words(cell) for cell in page.tree.find_class("field-group_number")]
     assert found == ["62"]
 
 
