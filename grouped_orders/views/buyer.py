@@ -23,7 +23,7 @@ from grouped_orders.forms.spelling import suggest_email
 from grouped_orders.lifecycle import NotAllowed
 from grouped_orders.models import GroupedOrder, Refund, SubOrder
 from grouped_orders.statuses import PaymentMethod, SubOrderStatus
-from grouped_orders.views.outcome import Outcome, may_pay, outcome_of, refusal_of
+from grouped_orders.views.outcome import Outcome, is_in_doubt, may_pay, outcome_of, refusal_of
 
 View = Callable[..., HttpResponse]
 
@@ -135,6 +135,7 @@ def sub_order(request: HttpRequest, secret: str) -> HttpResponse:
         "again": again,
         "may_pay": may_pay(found, outcome, now),
         "may_verify": outcome in (Outcome.CHECKING, Outcome.HELD, Outcome.UNDERWAY),
+        "in_doubt": is_in_doubt(found),
         "may_withdraw": lifecycle.may_withdraw(found, now),
         "closed": lifecycle.subscription_refusal(found.grouped_order, now),
         "now": now,
@@ -156,7 +157,12 @@ def withdraw(request: HttpRequest, secret: str) -> HttpResponse:
         return redirect("buyer:sub_order", secret)
     if not lifecycle.may_withdraw(sub_order, now):
         return redirect("buyer:sub_order", secret)
-    context = {"sub_order": sub_order, "order": sub_order.grouped_order, "now": now}
+    context = {
+        "sub_order": sub_order,
+        "order": sub_order.grouped_order,
+        "in_doubt": is_in_doubt(sub_order),
+        "now": now,
+    }
     return render(request, "grouped_orders/buyer/withdraw.html", context)
 
 

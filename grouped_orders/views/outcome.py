@@ -88,6 +88,15 @@ def _outcome_of_attempt(attempt: Payment, *, is_back: bool) -> Outcome:
             return Outcome.EXPIRED
 
 
+def is_in_doubt(sub_order: SubOrder) -> bool:
+    """A payment was begun, and nobody knows what became of it: when the order is given up, what comes goes back."""
+    unknown = (*OPEN_STATES, PaymentState.CAPTURING, PaymentState.PENDING)
+    return any(
+        attempt.state in unknown or (attempt.state == PaymentState.SUPERSEDED and attempt.next_check_at is not None)
+        for attempt in sub_order.payments.all()
+    )
+
+
 def refusal_of(attempt: Payment) -> str:
     """Why the provider said no, for the payer to read; empty when it says nothing he could use."""
     return str(_REFUSALS.get(attempt.reason, ""))

@@ -81,6 +81,7 @@ def addresses(order: GroupedOrder) -> dict[str, str]:
         "late": own_url(own(of=over)),
         "paid": own_url(paid),
         "cancelled": own_url(cancelled),
+        "give up": reverse("buyer:withdraw", args=[own().secret]),
         "checking": own_url(own("CAPTURING")),
         "held": own_url(own("PENDING")),
         "underway": own_url(own("REDIRECTED")),

@@ -435,6 +435,22 @@ def test_own_page_of_what_is_not_paid_says_cancel(client: Client, sub_order: Sub
     assert told(Page(client.post(step, follow=True))).endswith("Il n’y a rien à payer.")
 
 
+def test_giving_up_while_a_payment_is_in_doubt_says_that_it_goes_back(
+    client: Client, sub_order: SubOrder, attempt: Callable[..., Payment]
+) -> None:
+    step = own_url(sub_order) + "withdraw/"
+    assert "Rien n’a été payé : votre commande sera annulée" in Page(client.get(step)).main
+    attempt("CAPTURING")
+    page = Page(client.get(step))
+    assert "Un paiement est commencé : s’il a abouti, il vous sera remboursé" in page.main
+    assert "Rien n’a été payé" not in page.main
+
+    lifecycle.cancel_sub_order(sub_order, by=None, reason="Doublon", now=timezone.now())
+    assert told(read(client, sub_order)) == (
+        "Cette commande est annulée. Il n’y a rien à payer. Si le paiement commencé a abouti, il vous est remboursé."
+    )
+
+
 def test_giving_up_twice_or_too_late_is_said_kindly(client: Client, sub_order: SubOrder) -> None:
     checkout.cancel_sub_order(sub_order, by=UserFactory(), reason="Doublon", refund=None, now=timezone.now())
     step = own_url(sub_order) + "withdraw/"
