@@ -86,9 +86,9 @@ def pytest_testnodedown(node: WorkerController) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if judged or unjudged:
+    if +judged or +unjudged:
         terminalreporter.section("contracts")
-    for name, count in sorted(judged.items()):
+    for name, count in sorted((+judged).items()):
         terminalreporter.line(f"{count:6} judged        {name}")
-    for name, count in sorted(unjudged.items()):
+    for name, count in sorted((+unjudged).items()):
         terminalreporter.line(f"{count:6} NOT judged    {name}")
