@@ -158,6 +158,11 @@ class Book(models.Model):
         return date_format(self.publication_date, formats[Precision(self.publication_precision)])
 
     @property
+    def author_names(self) -> list[str]:
+        """Each for itself: « LE GUEN/XENARD » is two people."""
+        return [name.strip() for name in self.authors.split("/") if name.strip()]
+
+    @property
     def cover_url(self) -> str:
         """The cover kept by the shop; empty when there is none."""
         return self.cover.url if self.cover else ""

@@ -48,6 +48,11 @@ class Found(NamedTuple):
     books: list["Book"]
     approximate: bool
 
+    @property
+    def is_cut(self) -> bool:
+        """There may be more than are shown."""
+        return len(self.books) == MOST
+
 
 class BookQuerySet(models.QuerySet["Book"]):
     def search(self, text: str) -> Found:

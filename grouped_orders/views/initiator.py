@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 
+from catalog.ean import to_ean13
 from catalog.models import Book
 from collectivities.access import collectivity_required
 from collectivities.models import User
@@ -39,9 +40,17 @@ def orders(request: HttpRequest) -> HttpResponse:
 @collectivity_required
 @vary_on_headers("HX-Request")
 def search(request: HttpRequest) -> HttpResponse:
-    """« Rechercher un article »: the whole page, or only its results when htmx asks while somebody types."""
+    """« Rechercher un article »: the whole page, or only its results when htmx asks while somebody types.
+
+    The number of a book, typed whole and sent, opens its page.
+    """
     text = request.GET.get("q", "").strip()
-    context = {"q": text, "found": Book.objects.search(text) if text else None}
+    found = Book.objects.search(text) if text else None
+    if found and not request.htmx and [book.ean13 for book in found.books] == [to_ean13(text)]:
+        return redirect("initiator:book", found.books[0].ean13)
+    today = timezone.localdate()
+    results = [(book, book.unavailable_reason(today)) for book in found.books] if found else []
+    context = {"q": text, "found": found, "results": results}
     part = "_results" if request.htmx else "search"
     return render(request, f"grouped_orders/initiator/{part}.html", context)
 

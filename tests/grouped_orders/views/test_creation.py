@@ -1,12 +1,13 @@
 """The initiator creates a group order: search, the book's page, the form, the summary."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from catalog import vocabulary
@@ -57,17 +58,61 @@ def test_search_begins_empty(client: Client) -> None:
     assert page.links() == {"Retour vers mes commandes groupées": ORDERS, "Vider le filtre": SEARCH}
 
 
-@pytest.mark.parametrize("typed", ["ne faut livre", "978-2-36221-041-9"])
-def test_search_works_without_javascript(client: Client, book: Book, typed: str) -> None:
+def test_search_works_without_javascript(client: Client, book: Book) -> None:
     on_the_shelf("9791097284657", "WESTERN COQUILLETTES", authors="LE GUEN/XENARD")
-    page = Page(client.get(SEARCH, {"q": typed}))
+    page = Page(client.get(SEARCH, {"q": "ne faut livre"}))
     assert page.tree.get_element_by_id("count").get("role") == "status"
     assert words(page.tree.get_element_by_id("count")) == "1 article trouvé"
     assert words(page.tree.get_element_by_id("results")).endswith(
         "LE LIVRE QU’IL NE FAUT PAS LIRE LAROCHE SOPHIE · MIC MAC EDITION Code EAN13 : 9782362210419 6,40 €"
     )
     assert page.links()["LE LIVRE QU’IL NE FAUT PAS LIRE"] == BOOK
-    assert page.fields() == {"q": typed}
+    assert page.fields() == {"q": "ne faut livre"}
+
+
+@pytest.mark.parametrize("typed", ["9782070360024", "978-2-07-036002-4", "2-07-036002-4"])
+def test_search_by_number_goes_straight_to_the_book(client: Client, typed: str) -> None:
+    on_the_shelf("9782070360024", "L’ÉTRANGER")
+    assert client.get(SEARCH, {"q": typed})["Location"] == f"{SEARCH}9782070360024/"
+    # While it is typed, the page stays.
+    shown = client.get(SEARCH, {"q": typed}, headers={"HX-Request": "true"})
+    assert "L’ÉTRANGER" in shown.content.decode()
+
+
+def test_search_shows_why_a_book_cannot_be_ordered(client: Client) -> None:
+    on_the_shelf("9791097284657", "CRAIE BLEUE")
+    for number, title, facts in (
+        ("9791099999405", "CRAIE NOIRE", {"withdrawn": True}),
+        ("9791099999412", "CRAIE ROUGE", {"availability": "51"}),
+        ("9791099999429", "CRAIE VERTE", {"is_digital": True}),
+        ("9791099999436", "CRAIE GRISE", {"embargo_until": timezone.localdate() + timedelta(days=2)}),
+    ):
+        on_the_shelf(number, title, **facts)
+    page = Page(client.get(SEARCH, {"q": "craie"}))
+    told = [words(item) for item in page.tree.find_class("book")]
+    assert [text.partition(" Ne peut pas être commandé ")[2].partition(" avant")[0] for text in sorted(told)] == [
+        "",
+        "Cet ouvrage ne peut pas être vendu",
+        "Cet ouvrage est retiré du catalogue.",
+        "Cet ouvrage est épuisé.",
+        "Cet ouvrage est numérique : il ne peut pas faire l’objet d’une commande groupée.",
+    ]
+    assert "CRAIE BLEUE" in told[0]
+
+
+def test_search_says_when_there_may_be_more(client: Client) -> None:
+    for n in range(101):
+        on_the_shelf(f"97910999{n:05}", f"CRAIE {n}")
+    page = Page(client.get(SEARCH, {"q": "craie"}))
+    assert words(page.tree.get_element_by_id("count")) == (
+        "Les 100 premiers articles trouvés : ajoutez un mot pour préciser"
+    )
+
+
+def test_book_links_each_author_to_what_else_he_wrote(client: Client, book: Book) -> None:
+    Book.objects.update(authors="LE GUEN ANNE/XENARD")
+    links = Page(client.get(BOOK)).links()
+    assert (links["LE GUEN ANNE"], links["XENARD"]) == (f"{SEARCH}?q=LE%20GUEN%20ANNE", f"{SEARCH}?q=XENARD")
 
 
 def test_search_says_when_results_are_only_near(client: Client) -> None:
