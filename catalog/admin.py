@@ -3,17 +3,20 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Model, QuerySet
 from django.forms import CharField, ModelForm
-from django.http import HttpRequest
+from django.http import FileResponse, Http404, HttpRequest
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from catalog import vocabulary
+from catalog import tasks, vocabulary
 from catalog.ean import to_ean13
 from catalog.markup import clean_html
-from catalog.models import Book, BookQuerySet
+from catalog.models import Book, BookQuerySet, ImportRun
+from catalog.runs import COUNTS
 
 
 class OrderableFilter(admin.SimpleListFilter):
@@ -90,3 +93,64 @@ class BookAdmin(admin.ModelAdmin):
         obj.describe_for_search()
         super().save_model(request, obj, form, change)
         vocabulary.learn([obj.search_text])
+
+
+_ONE_BUTTON = {"show_save_and_continue": False, "show_save_and_add_another": False}
+
+
+@admin.register(ImportRun)
+class ImportRunAdmin(admin.ModelAdmin):
+    """A catalogue is uploaded here, followed while it is taken in, and its report read."""
+
+    list_display = ["created_at", "name", "state", "percent", "new", "changed", "withdrawn", "rejected"]
+    list_display_links = ["created_at", "name"]
+    list_filter = ["state"]
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return ["name", "created_at", "started_at", "finished_at"] if obj else ["upload"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        form = super().get_form(request, obj, change, **options)
+        if "upload" in form.base_fields:
+            form.base_fields["upload"].required = True  # kept only until it is taken in
+        return form
+
+    def save_model(self, request: HttpRequest, obj: ImportRun, form: ModelForm, change: Any) -> None:
+        obj.name = obj.upload.name[-255:]
+        super().save_model(request, obj, form, change)
+        tasks.run_import.delay_on_commit(obj.pk)
+
+    def response_add(self, request: HttpRequest, obj: ImportRun, post_url_continue: str | None = None) -> Any:
+        return redirect("admin:catalog_importrun_change", obj.pk)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        run = self.get_object(request, object_id)
+        counts = [(ImportRun._meta.get_field(name).verbose_name, getattr(run, name)) for name in COUNTS] if run else []
+        context = {**(extra_context or {}), "title": _("Import du catalogue"), "counts": counts}
+        return super().change_view(request, object_id, form_url, context)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
+        return super().add_view(
+            request, form_url, {**(extra_context or {}), "title": _("Importer un catalogue"), **_ONE_BUTTON}
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        report = self.admin_site.admin_view(self.report)
+        return [path("<int:pk>/report/", report, name="catalog_importrun_report"), *super().get_urls()]
+
+    def report(self, request: HttpRequest, pk: int) -> FileResponse:
+        """Only for whoever may see imports: it tells what the shop is sent."""
+        run = get_object_or_404(ImportRun, pk=pk)
+        if not self.has_view_permission(request, run):
+            raise PermissionDenied
+        if not run.report or not run.report.storage.exists(run.report.name):
+            raise Http404
+        return FileResponse(run.report.open(), content_type="text/plain; charset=utf-8", filename=f"import-{pk}.txt")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from catalog import vocabulary
 from catalog.models import Book
@@ -12,7 +13,16 @@ from catalog.onix import FACTS, Record, Reject
 BATCH = 500
 # When a hundredth of the catalogue is new, what steers the search is counted again.
 GROWN = 100
-_WRITTEN = [*FACTS, "withdrawn", "record_reference", "message_sent", "search_text", "title_key", "standing"]
+_WRITTEN = [
+    *FACTS,
+    "withdrawn",
+    "record_reference",
+    "message_sent",
+    "search_text",
+    "title_key",
+    "standing",
+    "cover_due_at",
+]
 _COLUMNS = ["cover", "ean13", *_WRITTEN]
 
 
@@ -138,6 +148,8 @@ def _told(record: Record) -> tuple[str, ...]:
 
 
 def _write(book: Book, record: Record) -> Book:
+    if "cover_source" in _told(record) and record.cover_source != book.cover_source:
+        book.cover_due_at = timezone.now() if record.cover_source else None
     for name in _told(record):
         setattr(book, name, getattr(record, name))
     book.withdrawn = False

@@ -69,6 +69,8 @@ class Book(models.Model):
         validators=[FileExtensionValidator(["jpg", "jpeg", "png", "webp"])],
     )
     cover_source = models.URLField(_("adresse de la couverture"), max_length=500, blank=True, editable=False)
+    # When to fetch it from there; nothing once it is here, or cannot be had.
+    cover_due_at = models.DateTimeField(null=True, editable=False)
 
     # Where it came from: an older message never overwrites a newer one.
     record_reference = models.CharField(_("référence de la notice"), max_length=100, blank=True, editable=False)
@@ -100,6 +102,7 @@ class Book(models.Model):
             ),
             # What the search reads from the front: the text stands in the index, so no book is fetched for it.
             models.Index(fields=["-standing", "-id"], name="book_by_standing", include=["search_text"]),
+            models.Index(fields=["cover_due_at"], name="book_cover_due", condition=Q(cover_due_at__isnull=False)),
         ]
         constraints = [
             models.CheckConstraint(
@@ -223,7 +226,14 @@ class ImportRun(models.Model):
         REFUSED = "REFUSED", _("arrêté")
 
     name = models.CharField(_("fichier"), max_length=255)
-    upload = models.FileField(_("fichier"), storage=imports_storage, upload_to="uploads/", blank=True)
+    upload = models.FileField(
+        _("fichier"),
+        storage=imports_storage,
+        upload_to="uploads/",
+        blank=True,
+        validators=[FileExtensionValidator(["xml", "onx", "onix", "csv", "gz", "zip"])],
+        help_text=_("ONIX 3.0 ou 3.1, ou CSV en UTF-8 ; .gz et .zip acceptés."),
+    )
     report = models.FileField(_("rapport"), storage=imports_storage, upload_to="reports/", blank=True)
     state = models.CharField(_("état"), max_length=8, choices=State.choices, default=State.WAITING)
     created_at = models.DateTimeField(_("demandé le"), auto_now_add=True)

@@ -12,7 +12,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def refuse_dangerous_settings(settings: Any) -> None:
     """Raise ImproperlyConfigured with every reason, one a line, when these settings must not run."""
-    reasons = [*_secrets(settings), *_paypal(settings), *_card(settings), *_librisoft(settings)]
+    reasons = [*_secrets(settings), *_paypal(settings), *_card(settings), *_librisoft(settings), *_covers(settings)]
     if reasons:
         raise ImproperlyConfigured("\n".join(["Refused to start:", *reasons]))
 
@@ -24,6 +24,14 @@ def _secrets(settings: Any) -> list[str]:
     if https and settings.DEBUG:
         return ["DEBUG must be off on a public site."]
     return []
+
+
+def _covers(settings: Any) -> list[str]:
+    return [
+        f"COVER_ORIGINS: {origin} must begin with https."
+        for origin in settings.COVER_ORIGINS
+        if not origin.startswith("https://") and not _is_local(origin)
+    ]
 
 
 def _paypal(settings: Any) -> list[str]:

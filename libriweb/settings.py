@@ -138,6 +138,8 @@ MEDIA_URL = "media/"
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / "media")))
 # Catalogues that are uploaded, until they are taken in, and the reports of all imports; never served.
 IMPORT_ROOT = Path(env.str("IMPORT_ROOT", default=str(BASE_DIR / "imports")))
+# Where covers may be fetched from, « https://images.example »; from nowhere else, and never by a reader's browser.
+COVER_ORIGINS = [origin.rstrip("/").lower() for origin in env.list("COVER_ORIGINS", default=[])]
 STATIC_MANIFEST = env.bool("STATIC_MANIFEST", default=not DEBUG)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -255,6 +257,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "librisoft_bridge.clock.transmit_waiting",
         "schedule": 15.0,
         "options": {"expires": 15},
+    },
+    "resume imports": {
+        "task": "catalog.clock.resume_imports",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "fetch covers": {
+        "task": "catalog.clock.fetch_covers",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
     "read LIBRISOFT's statuses": {
         "task": "librisoft_bridge.clock.read_statuses",

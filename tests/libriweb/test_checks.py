@@ -25,6 +25,7 @@ SHOP = {
     "LIBRISOFT_FOLDER": "",
     "MEDIA_ROOT": "/srv/libriweb/media",
     "STATIC_ROOT": "/srv/libriweb/static",
+    "COVER_ORIGINS": ["https://images.example"],
 }
 PULL = {"LIBRISOFT_TRANSPORT": "pull", "LIBRISOFT_URL": "", "LIBRISOFT_TOKEN": "t" * 32}
 FILE = {"LIBRISOFT_TRANSPORT": "file", "LIBRISOFT_URL": "", "LIBRISOFT_FOLDER": "/srv/librisoft"}
@@ -65,6 +66,10 @@ def test_sound_settings_start(given: dict[str, object]) -> None:
     [
         ({**SHOP, "SECRET_KEY": "short"}, "SECRET_KEY must be at least 50 random characters on a public site."),
         ({**SHOP, "DEBUG": True}, "DEBUG must be off on a public site."),
+        (
+            {**SHOP, "COVER_ORIGINS": ["http://images.example"]},
+            "COVER_ORIGINS: http://images.example must begin with https.",
+        ),
         ({**SHOP, "PAYPAL_WEBHOOK_ID": ""}, "PayPal is half configured: PAYPAL_WEBHOOK_ID missing."),
         ({**SHOP, "STRIPE_WEBHOOK_SECRET": ""}, "Stripe is half configured: STRIPE_WEBHOOK_SECRET missing."),
         (

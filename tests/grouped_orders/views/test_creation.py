@@ -90,7 +90,7 @@ def test_search_shows_why_a_book_cannot_be_ordered(client: Client) -> None:
         on_the_shelf(number, title, **facts)
     page = Page(client.get(SEARCH, {"q": "craie"}))
     told = [words(item) for item in page.tree.find_class("book")]
-    assert [text.partition(" Ne peut pas être commandé ")[2].partition(" avant")[0] for text in sorted(told)] == [
+    assert [text.partition(" Indisponible ")[2].partition(" avant")[0] for text in sorted(told)] == [
         "",
         "Cet ouvrage ne peut pas être vendu",
         "Cet ouvrage est retiré du catalogue.",
