@@ -45,11 +45,15 @@ def send_refunds() -> None:
 def tell_failed_transmissions() -> None:
     """Tell the bookshop, once for each failure, that LIBRISOFT refused an order, or the last try is over, or it waits.
 
+    And once for each, that LIBRISOFT has given an order a second number.
     The bridge stands below and knows no mails, so what it reports is looked at here.
     """
     untaken = ShopOrder.objects.in_trouble() | ShopOrder.objects.overdue(timezone.now())
     for order in GroupedOrder.objects.filter(shop_order__in=untaken).select_related("shop_order"):
         mails.transmission_failed(order)
+    doubled = ShopOrder.objects.exclude(second_number="")
+    for order in GroupedOrder.objects.filter(shop_order__in=doubled).select_related("shop_order"):
+        mails.librisoft_doubled(order)
 
 
 @shared_task

@@ -193,6 +193,14 @@ def transmission_failed(order: GroupedOrder) -> None:
     )
 
 
+def librisoft_doubled(order: GroupedOrder) -> None:
+    """To the bookshop, once for each number: LIBRISOFT has the order under a second one as well."""
+    shop_order = order.shop_order
+    assert shop_order is not None  # only a validated order is transmitted
+    key = f"librisoft_doubled:{order.pk}:{shop_order.second_number}"
+    _send("librisoft_doubled", key, to=Bookshop.current().email, order=order)
+
+
 def ledger_differs(lines: Sequence[str], *, on: date) -> None:
     """To the bookshop, once a day at most: verdicts, rows or totals do not agree. Numbers only, no names."""
     _send("ledger_differs", f"ledger_differs:{on:%Y%m%d}", to=Bookshop.current().email, lines=lines)

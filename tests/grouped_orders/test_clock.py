@@ -8,10 +8,11 @@ from pytest_django import Settings
 
 from grouped_orders import checkout, clock, lifecycle
 from grouped_orders.models import Mail, Payment, Refund, SubOrder
-from grouped_orders.statuses import HandMethod, PaymentMethod, RefundState, SubOrderStatus
+from grouped_orders.statuses import HandMethod, OrderStatus, PaymentMethod, RefundState, SubOrderStatus
 from librisoft_bridge import outbox, transmission
 from librisoft_bridge.models import ShopOrder, Transmission
 from tests.factories import BookshopFactory, GroupedOrderFactory, SubOrderFactory, UserFactory
+from tests.grouped_orders.admin.story import order_in
 from tests.simulation import Simulator
 from tests.simulation_librisoft import LibrisoftSimulator
 
@@ -98,6 +99,21 @@ def test_order_that_librisoft_has_not_taken_for_hours_is_told_to_the_bookshop_on
     ShopOrder.objects.update(transmission=Transmission.FAILED)
     clock.tell_failed_transmissions()
     assert Mail.objects.filter(kind="transmission_failed").count() == 2
+
+
+def test_second_number_of_librisoft_is_told_to_the_bookshop_once_for_each() -> None:
+    BookshopFactory(email="contact@dlivre.example")
+    order = order_in(OrderStatus.AWAITING_PROCESSING)
+    Mail.objects.all().delete()
+    for second in ("6999", "6999", "7000"):
+        ShopOrder.objects.update(librisoft_number="6767", second_number=second)
+        clock.tell_failed_transmissions()
+    told = Mail.objects.filter(kind="librisoft_doubled").order_by("pk")
+    assert [(mail.recipient, mail.grouped_order) for mail in told] == [("contact@dlivre.example", order)] * 2
+    assert [("6767 et 6999" in mail.text, "6767 et 7000" in mail.text) for mail in told] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_refund_without_credentials_waits_and_stops_no_other(card_simulator: Simulator, settings: Settings) -> None:
