@@ -6,7 +6,7 @@ Calling one twice for the same reason sends one mail.
 
 import logging
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
@@ -102,6 +102,18 @@ def sub_order_cancelled(sub_order: SubOrder, *, refunded: bool) -> None:
         by_rule=sub_order.journal.filter(to_status=SubOrderStatus.CANCELLED, actor=None).exists(),
         payment=payment,
         left=sum(capture.refundable for capture in payment.captures.received()) if payment else None,
+        initiated_by=_initiated_by(sub_order.grouped_order),
+    )
+
+
+def buyer_corrected(sub_order: SubOrder, *, now: datetime) -> None:
+    """To the new address of a buyer: the link to his own page. Each correction is told."""
+    _send(
+        "buyer_corrected",
+        f"buyer_corrected:{sub_order.pk}:{now:%Y%m%d%H%M%S%f}",
+        to=sub_order.email,
+        order=sub_order.grouped_order,
+        sub_order=sub_order,
         initiated_by=_initiated_by(sub_order.grouped_order),
     )
 

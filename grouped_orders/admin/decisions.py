@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 from grouped_orders import checkout, lifecycle, tasks
 from grouped_orders.admin.asking import ask, bound, decide
 from grouped_orders.forms.bookseller import LibrisoftByHandForm, ReasonForm
+from grouped_orders.forms.buyer import BuyerForm
 from grouped_orders.models import GroupedOrder, Mail, Payment
 from grouped_orders.statuses import OrderStatus, PaymentMethod
 from grouped_orders.templatetags.shop import euros
@@ -178,3 +179,24 @@ def _what_cancelling_does(order: GroupedOrder) -> list[str]:
         found.append(_("Si LIBRISOFT a déjà cette commande, il faudra l’annuler aussi dans LIBRISOFT."))
     found.append(_("Les personnes concernées en sont prévenues par mail. Une annulation ne se reprend pas."))
     return found
+
+
+def correct_buyer(request: HttpRequest, order: GroupedOrder, sub_order_pk: int) -> HttpResponse:
+    """« Corriger » a buyer's name or e-mail address; a new address gets the link to the order."""
+    sub_order = get_object_or_404(order.sub_orders, pk=sub_order_pk)
+    form = bound(BuyerForm, request, initial={name: getattr(sub_order, name) for name in BuyerForm.base_fields})
+    if form.is_valid():
+        return decide(
+            request,
+            order,
+            lambda now: lifecycle.correct_buyer(sub_order, **form.cleaned_data, by=request.user, now=now),
+            done=_("Sous-commande n° %(number)s : coordonnées à jour.") % {"number": sub_order.pk},
+        )
+    return ask(
+        request,
+        order,
+        "decision.html",
+        title=_("Corriger les coordonnées de la sous-commande n° %(number)s") % {"number": sub_order.pk},
+        form=form,
+        button=_("Enregistrer"),
+    )

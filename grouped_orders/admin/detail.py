@@ -32,6 +32,7 @@ class SubOrderRow(NamedTuple):
     can_pay: bool
     can_cancel: bool
     can_check: bool
+    can_correct: bool
     can_refund: bool
     given_back: Decimal
 
@@ -101,6 +102,7 @@ def _row(sub_order: SubOrder, order: GroupedOrder, may_change: bool) -> SubOrder
         payments,
         can_pay=undecided and sub_order.status == SubOrderStatus.PENDING,
         can_cancel=undecided and sub_order.status != SubOrderStatus.CANCELLED,
+        can_correct=undecided and sub_order.status != SubOrderStatus.CANCELLED,
         can_check=may_change and any(is_unsettled(payment) for payment in payments),
         can_refund=may_change and any(c.refundable > 0 and c.currency == "EUR" for c in received),
         given_back=sum(

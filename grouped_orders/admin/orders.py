@@ -44,6 +44,7 @@ class GroupedOrderAdmin(admin.ModelAdmin):
             ("librisoft/refresh", "refresh", decisions.refresh, change),
             ("librisoft/resend", "resend", decisions.resend, change),
             ("sub-orders/<int:sub_order_pk>/pay", "sub_order_pay", money.record_by_hand, change),
+            ("sub-orders/<int:sub_order_pk>/correct", "sub_order_correct", decisions.correct_buyer, change),
             ("sub-orders/<int:sub_order_pk>/cancel", "sub_order_cancel", money.cancel_sub_order, change),
             ("sub-orders/<int:sub_order_pk>/check", "sub_order_check", money.check, change),
             ("sub-orders/<int:sub_order_pk>/refund", "sub_order_refund", money.refund, change),

@@ -54,8 +54,8 @@ class OneAddressField(forms.EmailField):
             raise refused.error_list[0] from None
 
 
-class RegistrationForm(forms.Form):
-    """« Merci de bien vouloir entrer ci-dessous vos coordonnées »."""
+class BuyerForm(forms.Form):
+    """Who orders: « vos coordonnées »."""
 
     first_name = NameField(
         label=_("Prénom"), autocomplete="given-name", error_messages={"required": _("Écrivez votre prénom.")}
@@ -75,6 +75,11 @@ class RegistrationForm(forms.Form):
             "max_length": _("Cette adresse e-mail est trop longue : 254 caractères au plus."),
         },
     )
+
+
+class RegistrationForm(BuyerForm):
+    """« Merci de bien vouloir entrer ci-dessous vos coordonnées »."""
+
     quantity = forms.IntegerField(
         label=_("Quantité"),
         min_value=1,

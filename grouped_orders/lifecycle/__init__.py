@@ -17,7 +17,9 @@ from grouped_orders.lifecycle.order import (
 )
 from grouped_orders.lifecycle.sub_order import (
     cancel_sub_order,
+    correct_buyer,
     mark_paid,
+    may_correct,
     may_withdraw,
     register,
     subscription_refusal,
@@ -29,7 +31,9 @@ __all__ = [
     "cancel",
     "cancel_sub_order",
     "close",
+    "correct_buyer",
     "mark_paid",
+    "may_correct",
     "may_withdraw",
     "move_deadline",
     "note_librisoft_by_hand",

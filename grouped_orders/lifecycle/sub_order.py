@@ -70,6 +70,37 @@ def cancel_sub_order(sub_order: SubOrder, *, by: User | None, reason: str, now: 
     move_sub_order(sub_order, SubOrderMove.CANCEL, by=by, reason=reason, now=now, cancelled_at=now)
 
 
+def may_correct(sub_order: SubOrder) -> bool:
+    """Whether who ordered may still be corrected: until the order is validated, for the list is made then."""
+    return sub_order.grouped_order.status == OrderStatus.OPEN and sub_order.status != SubOrderStatus.CANCELLED
+
+
+@transaction.atomic
+def correct_buyer(
+    sub_order: SubOrder, *, first_name: str, last_name: str, email: str, by: User | None, now: datetime
+) -> SubOrder:
+    """Correct a name or an e-mail address; `by` is None for the buyer himself. Raises NotAllowed.
+
+    A new address gets a mail with the link to the order. The old one gets nothing more: it may be a stranger's. The
+    journal says that it was corrected, not from what.
+    """
+    order = GroupedOrder.objects.locked_for_adding(sub_order.grouped_order_id)
+    sub_order = SubOrder.objects.select_for_update(of=("self",)).get(pk=sub_order.pk)
+    sub_order.grouped_order = order
+    if not may_correct(sub_order):
+        raise NotAllowed(_("Cette commande ne peut plus être corrigée : écrivez à la librairie."))
+    was = (sub_order.first_name, sub_order.last_name, sub_order.email)
+    if was == (first_name, last_name, email):
+        return sub_order
+    sub_order.first_name, sub_order.last_name, sub_order.email = first_name, last_name, email
+    sub_order.save(update_fields=["first_name", "last_name", "email"])
+    what = _("Sous-commande n° %(number)s : coordonnées de l’acheteur corrigées") % {"number": sub_order.pk}
+    write_down(order, what, sub_order=sub_order, by=by, now=now)
+    if was[2] != email:
+        mails.buyer_corrected(sub_order, now=now)
+    return sub_order
+
+
 def may_withdraw(sub_order: SubOrder, now: datetime) -> bool:
     """Whether the buyer may still give up his order: from the first day until 14 days after the books were there.
 

@@ -14,11 +14,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from collectivities.models import Terms
 from grouped_orders import checkout, lifecycle, payments
-from grouped_orders.forms.buyer import PaymentForm, RegistrationForm
+from grouped_orders.forms.buyer import BuyerForm, PaymentForm, RegistrationForm
 from grouped_orders.forms.spelling import suggest_email
 from grouped_orders.lifecycle import NotAllowed
 from grouped_orders.models import GroupedOrder, Refund, SubOrder
@@ -136,11 +137,37 @@ def sub_order(request: HttpRequest, secret: str) -> HttpResponse:
         "may_pay": may_pay(found, outcome, now),
         "may_verify": outcome in (Outcome.CHECKING, Outcome.HELD, Outcome.UNDERWAY),
         "in_doubt": is_in_doubt(found),
+        "may_correct": lifecycle.may_correct(found),
         "may_withdraw": lifecycle.may_withdraw(found, now),
         "closed": lifecycle.subscription_refusal(found.grouped_order, now),
         "now": now,
     }
     return render(request, "grouped_orders/buyer/sub_order.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@secret_page
+def correct(request: HttpRequest, secret: str) -> HttpResponse:
+    """« Corriger mes coordonnées » : name and e-mail address, until the order is validated."""
+    sub_order = _sub_order_or_404(secret)
+    if request.method != "POST" and not lifecycle.may_correct(sub_order):
+        return redirect("buyer:sub_order", secret)
+    known = {name: getattr(sub_order, name) for name in BuyerForm.base_fields}
+    form = BuyerForm(request.POST if request.method == "POST" else None, initial=known)
+    meant = ""
+    if form.is_bound and form.is_valid():
+        email = form.cleaned_data["email"]
+        meant = suggest_email(email) if email not in (sub_order.email, request.POST.get("confirmed")) else ""
+        if not meant:
+            try:
+                lifecycle.correct_buyer(sub_order, **form.cleaned_data, by=None, now=timezone.now())
+            except NotAllowed as refused:
+                messages.error(request, str(refused))
+            else:
+                messages.success(request, _("Vos coordonnées sont à jour."))
+            return redirect("buyer:sub_order", secret)
+    context = {"sub_order": sub_order, "order": sub_order.grouped_order, "form": form, "meant": meant}
+    return render(request, "grouped_orders/buyer/correct.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -534,6 +534,7 @@ def every_mail(order: GroupedOrder, sub_order: SubOrder, payment: Payment) -> Ca
         mails.order_cancelled(order, reason="Épuisé")
         sub_order.withdrawn_at = NOW
         mails.withdrawal_received(sub_order)
+        mails.buyer_corrected(sub_order, now=NOW)
         mails.refund_done(Refund.objects.first() or give_back(payment))
         mails.payment_superseded(payment)
         mails.payment_denied(payment)
@@ -543,8 +544,8 @@ def every_mail(order: GroupedOrder, sub_order: SubOrder, payment: Payment) -> Ca
 
 
 def test_each_reason_makes_one_mail(every_mail: Callable[[], list[Mail]]):
-    assert len(every_mail()) == 9
-    assert len(every_mail()) == 9
+    assert len(every_mail()) == 10
+    assert len(every_mail()) == 10
 
 
 def test_html_asks_nothing_from_outside(every_mail: Callable[[], list[Mail]]):

@@ -131,11 +131,11 @@ def test_page_lists_the_sub_orders_and_adds_them_up(client: Client, bookseller: 
         [
             *(str(louise.pk), "Grandville", "Louise", "louise@free.example", "1"),
             "Payée Réglé à la librairie : Encaissé (Chèque, 0419, Odile Hotton)",
-            *("6,40 €", f"Annuler n° {louise.pk} Rembourser n° {louise.pk}"),
+            *("6,40 €", f"Corriger n° {louise.pk} Annuler n° {louise.pk} Rembourser n° {louise.pk}"),
         ],
         [
             *(str(noe.pk), "Guidoni", "Noé", "n@g.example", "2", "En attente de paiement", "12,80 €"),
-            f"Valider n° {noe.pk} Annuler n° {noe.pk}",
+            f"Valider n° {noe.pk} Corriger n° {noe.pk} Annuler n° {noe.pk}",
         ],
         [str(gone.pk), "Diaz", "Cameron", "c@g.example", "3", "Annulée", "19,20 €", ""],
     ]

@@ -460,3 +460,76 @@ def test_giving_up_twice_or_too_late_is_said_kindly(client: Client, sub_order: S
 
     assert "Cette commande ne peut plus être annulée ici : écrivez à la librairie." in after.main
     assert Mail.objects.filter(kind="withdrawal_received").count() == 0
+
+
+# Correcting ------------------------------------------------------------------------------------
+
+
+def test_own_page_corrects_who_ordered_and_tells_the_new_address(client: Client, sub_order: SubOrder) -> None:
+    step = read(client, sub_order).links()["Corriger mes coordonnées"]
+    assert Page(client.get(step)).fields() == {
+        "first_name": sub_order.first_name,
+        "last_name": sub_order.last_name,
+        "email": "louise@free.example",
+    }
+
+    after = Page(
+        client.post(
+            step, {"first_name": "Louise", "last_name": "Grandville-Dupont", "email": "lgd@ecole.example"}, follow=True
+        )
+    )
+
+    sub_order.refresh_from_db()
+    assert (sub_order.last_name, sub_order.email) == ("Grandville-Dupont", "lgd@ecole.example")
+    assert "Vos coordonnées sont à jour." in after.main
+    (mail,) = Mail.objects.all()
+    assert (mail.kind, mail.recipient) == ("buyer_corrected", "lgd@ecole.example")
+    assert sub_order.url in mail.text
+    assert [(entry.what, entry.actor) for entry in sub_order.journal.all()] == [
+        (f"Sous-commande n°\u00a0{sub_order.pk}\u00a0: coordonnées de l’acheteur corrigées", None)
+    ]
+
+
+def test_own_page_corrects_a_name_without_a_mail(client: Client, sub_order: SubOrder) -> None:
+    typed = {"first_name": "Louisette", "last_name": sub_order.last_name, "email": sub_order.email}
+    client.post(own_url(sub_order) + "correct/", typed)
+    client.post(own_url(sub_order) + "correct/", typed)
+
+    assert SubOrder.objects.get().first_name == "Louisette"
+    assert Mail.objects.count() == 0
+    assert sub_order.journal.count() == 1
+
+
+def test_correction_that_cannot_be_is_kept_and_explained(client: Client, sub_order: SubOrder) -> None:
+    answer = client.post(own_url(sub_order) + "correct/", {"first_name": " ", "last_name": "D", "email": "louise@"})
+
+    page = Page(answer)
+    assert answer.status_code == 422
+    assert page.errors() == {
+        "first_name": ["Écrivez votre prénom."],
+        "email": ["Cette adresse e-mail n’est pas complète : vérifiez-la, par exemple prenom.nom@exemple.be."],
+    }
+    assert page.fields()["email"] == "louise@"
+
+
+def test_correction_questions_a_mistyped_domain_once(client: Client, sub_order: SubOrder) -> None:
+    typed = {"first_name": "Louise", "last_name": "Grandville", "email": "louise@gmial.com"}
+    page = Page(client.post(own_url(sub_order) + "correct/", typed))
+    assert "Vous avez écrit louise@gmial.com." in page.main
+    assert SubOrder.objects.get().email == "louise@free.example"
+
+    client.post(own_url(sub_order) + "correct/", {**typed, "confirmed": "louise@gmial.com"})
+
+    assert SubOrder.objects.get().email == "louise@gmial.com"
+
+
+def test_correction_ends_with_the_order(client: Client, sub_order: SubOrder) -> None:
+    GroupedOrder.objects.update(status="CANCELLED", cancelled_at=timezone.now())
+    step = own_url(sub_order) + "correct/"
+
+    assert "Corriger mes coordonnées" not in read(client, sub_order).links()
+    assert client.get(step).headers["Location"] == own_url(sub_order)
+    after = Page(client.post(step, {"first_name": "A", "last_name": "B", "email": "a@b.example"}, follow=True))
+
+    assert "Cette commande ne peut plus être corrigée : écrivez à la librairie." in after.main
+    assert SubOrder.objects.get().email == "louise@free.example"
