@@ -235,7 +235,7 @@ class Shop(RuleBasedStateMachine):
     def fail(self, n: int) -> None:
         kind, match = FAULTS[n % len(FAULTS)]
         for simulator in self.simulators.values():
-            simulator.stage.faults.append({"kind": kind, "match": match, "times": 1})
+            simulator.fault(kind, match=match)
             self.met["faults"] += 1
             with simulator.stage.lock:
                 for _ in simulator.stage.faults[:-MOST_FAULTS]:
