@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from threading import Barrier
 
@@ -14,8 +15,9 @@ from grouped_orders.clock import send_refunds
 from grouped_orders.lifecycle import NotAllowed
 from grouped_orders.models import Capture, Refund, SubOrder
 from grouped_orders.payments.refusals import REFUSALS, refusal
-from grouped_orders.statuses import MoneyBack, PaymentMethod, RefundState
+from grouped_orders.statuses import MoneyBack, PaymentMethod, RefundSource, RefundState
 from tests.factories import GroupedOrderFactory, SubOrderFactory, UserFactory
+from tests.grouped_orders.checkout.ledger import assert_ledger_agrees
 from tests.simulation import Simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,6 +63,7 @@ def test_two_parts_at_once_never_exceed_what_was_paid(capture: Capture, paypal_s
     assert results == ["done", "refused"]
     assert list(Refund.objects.values_list("amount", "state")) == [(Decimal("8.00"), RefundState.DONE)]
     assert paypal_simulator.ledger()["total"] == "4.80"
+    assert_ledger_agrees(paypal_simulator)
 
 
 def test_many_clicks_at_once_make_one_refund(capture: Capture, paypal_simulator: Simulator) -> None:
@@ -82,6 +85,7 @@ def test_many_clicks_at_once_make_one_refund(capture: Capture, paypal_simulator:
 
     assert results == ["done", *["refused"] * 7]
     assert paypal_simulator.ledger()["total"] == "11.80"
+    assert_ledger_agrees(paypal_simulator)
 
 
 def test_clock_twice_at_once_sends_one_refund(capture: Capture, paypal_simulator: Simulator) -> None:
@@ -94,6 +98,22 @@ def test_clock_twice_at_once_sends_one_refund(capture: Capture, paypal_simulator
         ("capture", "12.80"),
         ("refund", "12.80"),
     ]
+    assert_ledger_agrees(paypal_simulator)
+
+
+def test_refund_after_180_days_is_refused_and_made_by_hand(capture: Capture, paypal_simulator: Simulator) -> None:
+    odile, later = UserFactory(is_staff=True), timezone.now() + timedelta(days=181)
+    paypal_simulator.advance(181 * 86400)
+    refund = checkout.request_refund(capture, by=odile, reason="Livre abîmé", now=later)
+
+    refund = checkout.send_refund(refund, now=later)
+
+    assert (refund.state, refund.error) == (RefundState.FAILED, "REFUND_TIME_LIMIT_EXCEEDED")
+    assert "180 jours" in refusal(refund.error)
+    checkout.note_refunded_by_hand(refund, by=odile, note="virement", now=later)
+    assert list(Refund.objects.values_list("source", "state")) == [(RefundSource.BY_HAND, RefundState.DONE)]
+    assert paypal_simulator.ledger()["total"] == "12.80"
+    assert_ledger_agrees(paypal_simulator)
 
 
 def test_every_refusal_says_what_to_do_and_an_unknown_one_too() -> None:
