@@ -19,8 +19,8 @@ def assert_ledger_agrees(*simulators: Simulator) -> None:
 def assert_verdicts_agree() -> None:
     """« Payée » is one payment received, as it was asked; « En attente » is none. Never two.
 
-    What a payment took beyond what was asked is asked back whole. What was given back, in part or whole, of the
-    capture that counts leaves the verdict as it is.
+    What a payment took a second time is asked back whole; another amount than what was asked waits for a person. What
+    was given back, in part or whole, of the capture that counts leaves the verdict as it is.
     """
     asked_back: dict[int, Decimal] = defaultdict(Decimal)
     for capture, amount in Refund.objects.filter(replaced_by=None).values_list("capture", "amount"):
@@ -36,7 +36,7 @@ def assert_verdicts_agree() -> None:
             case SubOrderStatus.PAID:
                 (payment,) = payments[pk]
                 assert total in [amount for _, amount in captures[payment]]
-                assert sum(asked_back[capture] < amount for capture, amount in captures[payment]) <= 1
+                assert sum(asked_back[capture] < amount == total for capture, amount in captures[payment]) <= 1
             case SubOrderStatus.PENDING:
                 assert payments[pk] == []
             case SubOrderStatus.CANCELLED:

@@ -13,6 +13,7 @@ from typing import ClassVar, TypeVar
 
 import requests
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -220,7 +221,7 @@ class Shop(RuleBasedStateMachine):
             failed = Refund.objects.unfinished().filter(
                 capture__payment__in=sub_order.payments.received(), state=RefundState.FAILED
             )
-            kept = sum(capture.refundable for capture in checkout.refundable_captures(sub_order))
+            kept = sum(c.refundable for c in checkout.refundable_captures(sub_order) if c.amount == sub_order.total)
             # What he had decided to give back before, and could not, is still to be given back.
             self.kept[sub_order.pk] = Decimal(kept) - sum(refund.amount for refund in failed)
 
@@ -359,14 +360,12 @@ class Shop(RuleBasedStateMachine):
         if sub_order.status == SubOrderStatus.PAID and online.exists():
             due = sub_order.total - self.parts.get(sub_order.pk, Decimal("0.00"))
         # Not the amount we asked: kept until a person has looked at it.
-        for capture in Capture.objects.received().filter(payment__sub_order=sub_order, payment__set_aside=True):
+        for capture in Capture.objects.received().filter(payment__sub_order=sub_order):
             due += capture.refundable if capture.amount != capture.payment.amount else 0
         by_hand = Refund.objects.filter(
             capture__payment__sub_order=sub_order, source=RefundSource.BY_HAND, state=RefundState.DONE
         ).exclude(capture__method=PaymentMethod.BY_HAND)
         return due + sum(refund.amount for refund in by_hand)
-
-    # Helping hands
 
     def open_order(self) -> None:
         self.order = GroupedOrderFactory(
@@ -378,7 +377,7 @@ class Shop(RuleBasedStateMachine):
     def counted(self) -> Iterable[Capture]:
         """The newest money that counts for a sub-order that is paid."""
         captures = Capture.objects.received().filter(payment__sub_order__status=SubOrderStatus.PAID)
-        return captures.filter(payment__set_aside=False).order_by("-pk")[:4]
+        return captures.filter(payment__set_aside=False, amount=F("payment__amount")).order_by("-pk")[:4]
 
     def entries(self) -> list[dict[str, str]]:
         return [entry for simulator in self.simulators.values() for entry in simulator.stage.state["ledger"]]

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from grouped_orders.statuses import PaymentMethod
@@ -22,6 +22,7 @@ PROFILE = settings(
     stateful_step_count=STEPS + 1,  # the first one opens the shop
     derandomize=not LONG,
     deadline=None,
+    phases=[Phase.generate],  # steps by the hundred are not shortened in any useful time
     database=None,
     suppress_health_check=list(HealthCheck),
 )
