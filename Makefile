@@ -44,7 +44,7 @@ lint: install
 	$(SETTINGS) $(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(SETTINGS) $(PYTHON) manage.py check --deploy --fail-level WARNING
 
-## make bench-catalogue   SIZE books (1500000) made up, imported and searched; the table goes to bench/catalogue.md
+## make bench-catalogue   SIZE books (1500000) made up, imported and searched; the table goes to bench/
 bench-catalogue: install
 	@exec $(PYTHON) -m bench.catalogue
 

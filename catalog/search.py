@@ -31,6 +31,8 @@ FEW = 3
 MANY = 4_000
 FRONT = 30_000
 CANDIDATES = 200
+# A few more than are shown: reading on for others would cost as much again.
+CANDIDATES_IN_FRONT = 120
 # Looking at a book itself takes as long as reading so many entries of an unfinished word in the index.
 DEARER = 16
 TITLES_READ = 3_000
@@ -52,6 +54,13 @@ class Found(NamedTuple):
     def is_cut(self) -> bool:
         """There may be more than are shown."""
         return len(self.books) == MOST
+
+
+class Stored(NamedTuple):
+    """Of a book that may be meant, what decides its place."""
+
+    title_key: str
+    standing: int
 
 
 class BookQuerySet(models.QuerySet["Book"]):
@@ -80,33 +89,31 @@ class BookQuerySet(models.QuerySet["Book"]):
         except OperationalError:  # out of time: what was found before is the answer
             pass
         exact = self._ranked(drawn.exact, key, drawn.asked)
-        near = self._ranked(drawn.near - drawn.exact, key, drawn.asked)
+        near = self._ranked({pk: drawn.near[pk] for pk in drawn.near.keys() - drawn.exact.keys()}, key, drawn.asked)
         return Found((exact + near)[:MOST], approximate=bool(near))
 
-    def _ranked(self, numbers: set[int], key: str, asked: tuple[Meant, ...]) -> list["Book"]:
-        """The best hundred of these primary keys, in order."""
+    def _ranked(self, drawn: dict[int, Stored], key: str, asked: tuple[Meant, ...]) -> list["Book"]:
+        """The best hundred of these, in order."""
         today = timezone.localdate()
 
         def rank(title: str) -> tuple[int, int]:
             return 0 if title == key else 1 if title.startswith(key) else 2, -likeness(title, asked)
 
         # First by what is stored, which the day changes little; then the few that are shown, by what they are today.
-        stored = self.filter(pk__in=numbers).values_list("title_key", "standing", "pk") if numbers else []
-        best = sorted(stored, key=lambda row: (rank(row[0]), -row[1], row[2]))[:MOST]
-        books = self.defer("summary", "search_text", "search_vector").in_bulk([pk for *_, pk in best])
-        places = {pk: place for place, (*_, pk) in enumerate(best)}
+        best = sorted(drawn, key=lambda pk: (rank(drawn[pk].title_key), -drawn[pk].standing, pk))[:MOST]
+        books = self.defer("summary", "search_text", "search_vector").in_bulk(best)
         return sorted(
-            books.values(),
-            key=lambda book: (rank(book.title_key), bool(book.unavailable_reason(today)), places[book.pk]),
+            (books[pk] for pk in best if pk in books),
+            key=lambda book: (rank(book.title_key), bool(book.unavailable_reason(today))),
         )
 
 
 class Drawn:
-    """The primary keys of the books that may be meant, as they are found: a query too slow loses no other."""
+    """The books that may be meant, by primary key, as they are found: a query too slow loses no other."""
 
     def __init__(self) -> None:
-        self.exact: set[int] = set()
-        self.near: set[int] = set()
+        self.exact: dict[int, Stored] = {}
+        self.near: dict[int, Stored] = {}
         self.asked: tuple[Meant, ...] = ()
 
     def draw(self, cursor: CursorWrapper, words: list[str], key: str) -> None:
@@ -133,39 +140,40 @@ def likeness(key: str, asked: tuple[Meant, ...]) -> int:
     return 4 * said // max(len(words), 1)
 
 
-def _titles(cursor: CursorWrapper, key: str) -> set[int]:
+def _titles(cursor: CursorWrapper, key: str) -> dict[int, Stored]:
     """Titles that are this one, and titles that begin with it; of too many that begin alike, the first by alphabet."""
     # Both are read from the index alone. `+ 0`: never by walking the whole catalogue in order of standing.
-    exact = "SELECT id FROM catalog_book WHERE title_key = %s ORDER BY standing + 0 DESC LIMIT %s"
+    exact = "SELECT id, title_key, standing FROM catalog_book WHERE title_key = %s ORDER BY standing + 0 DESC LIMIT %s"
     longer = (
-        "SELECT id FROM (SELECT id, standing FROM catalog_book WHERE title_key ~>=~ %s AND title_key ~<~ %s "
+        "SELECT * FROM (SELECT id, title_key, standing FROM catalog_book WHERE title_key ~>=~ %s AND title_key ~<~ %s "
         "ORDER BY title_key USING ~<~ LIMIT %s) AS longer ORDER BY standing DESC LIMIT %s"
     )
     values: list[str | int] = [key, MOST, f"{key} ", f"{key}~", TITLES_READ, MOST]
-    return _numbers(cursor, f"({exact}) UNION ALL ({longer})", values) if key else set()
+    return _drawn(cursor, f"({exact}) UNION ALL ({longer})", values) if key else {}
 
 
-def _with_words(cursor: CursorWrapper, question: Question) -> set[int]:
+def _with_words(cursor: CursorWrapper, question: Question) -> dict[int, Stored]:
     """Books that have every one of these words, in whatever field: of many, those of best standing."""
     if question.expected >= MANY:
-        numbers = _read_front(cursor, question)
-        if len(numbers) >= FEW:
-            return numbers
+        books = _read_front(cursor, question)
+        if len(books) >= FEW:
+            return books
     return _look_up(cursor, question)
 
 
-def _read_front(cursor: CursorWrapper, question: Question) -> set[int]:
+def _read_front(cursor: CursorWrapper, question: Question) -> dict[int, Stored]:
     conditions, patterns = _in_text(question.meant)
-    return _numbers(
+    return _drawn(
         cursor,
         # The inner limit keeps PostgreSQL from choosing another way; the index holds all that is read.
-        "SELECT id FROM (SELECT id, search_text FROM catalog_book ORDER BY standing DESC, id DESC LIMIT %s) AS front "
-        f"WHERE {' AND '.join(conditions)} LIMIT %s",
-        [FRONT, *patterns, CANDIDATES],
+        "SELECT id, title_key, book.standing FROM catalog_book AS book JOIN (SELECT id FROM ("
+        "SELECT id, search_text FROM catalog_book ORDER BY standing DESC, id DESC LIMIT %s) AS front "
+        f"WHERE {' AND '.join(conditions)} LIMIT %s) AS met USING (id)",
+        [FRONT, *patterns, CANDIDATES_IN_FRONT],
     )
 
 
-def _look_up(cursor: CursorWrapper, question: Question) -> set[int]:
+def _look_up(cursor: CursorWrapper, question: Question) -> dict[int, Stored]:
     """By the index of words; a beginning that too many books have is checked on the books that the others leave."""
     indexed, loose = list(question.meant), []
     for meant in question.meant:
@@ -174,9 +182,9 @@ def _look_up(cursor: CursorWrapper, question: Question) -> set[int]:
             indexed.remove(meant)
             loose.append(meant)
     conditions, patterns = _in_text(loose)
-    return _numbers(
+    return _drawn(
         cursor,
-        f"SELECT id FROM catalog_book WHERE {' AND '.join([_BY_WORD, *conditions])} "
+        f"SELECT id, title_key, standing FROM catalog_book WHERE {' AND '.join([_BY_WORD, *conditions])} "
         "ORDER BY standing + 0 DESC LIMIT %s",
         [" & ".join(meant.as_tsquery for meant in indexed), *patterns, CANDIDATES],
     )
@@ -189,6 +197,6 @@ def _in_text(asked: list[Meant] | tuple[Meant, ...]) -> tuple[list[str], list[st
     return conditions, [pattern for meant in asked for pattern in meant.patterns]
 
 
-def _numbers(cursor: CursorWrapper, sql: str, values: list[str | int]) -> set[int]:
+def _drawn(cursor: CursorWrapper, sql: str, values: list[str | int]) -> dict[int, Stored]:
     cursor.execute(sql, values)
-    return {number for (number,) in cursor.fetchall()}
+    return {pk: Stored(title, standing) for pk, title, standing in cursor.fetchall()}

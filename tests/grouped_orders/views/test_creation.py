@@ -145,7 +145,7 @@ def test_search_costs_the_same_whatever_it_finds(
     for nth in range(30):
         on_the_shelf(f"97910999001{nth:02}", f"LE LIVRE DU JOUR {nth}")
     # Session, account, shop; the search in its transaction: a time limit, titles, how many, by word; its books.
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         page = Page(client.get(SEARCH, {"q": "livre"}))
     assert words(page.tree.get_element_by_id("count")) == "31 articles trouvés"
 
