@@ -237,7 +237,7 @@ def _table(lines: list[Line]) -> list[str]:
     """In milliseconds, of so many queries a kind."""
     return [
         f"{QUERIES} searches of each kind, in milliseconds: in the database, with the page's objects made, and plain "
-        "SQL beside it (the words as they are right,"
+        "SQL beside it (the words as they are right, "
         "unranked where a book is meant).",
         "",
         "| kind | database p50 | p95 | max | whole p50 | p95 | plain SQL p50 | p95 | in the first ten | to reach |",

@@ -183,3 +183,13 @@ def test_short_tags_say_the_same_as_reference_tags() -> None:
         "SJÖWALL Maj/WAHLÖÖ Per",
         "The Martin Beck series",
     )
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ['<Product a="' + "x" * 11_000_000 + '"/>', "<a>" * 300, "<Text>" + "x" * 11_000_000],
+    ids=["attribute", "depth", "text"],
+)
+def test_what_would_fill_the_memory_is_refused(inside: str) -> None:
+    with pytest.raises(NotOnix, match="n’est pas du XML valable"):
+        read(f'<ONIXMessage release="3.0">{inside}'.encode())
