@@ -88,6 +88,8 @@ def recount() -> None:
         cursor.execute(
             "INSERT INTO catalog_word (word, books) SELECT word, ndoc "
             "FROM ts_stat('SELECT search_vector FROM catalog_book') WHERE length(word) <= %s "
+            # Sorted, as in `learn`: two imports at once wait for each other and never in a circle.
+            'ORDER BY word COLLATE "C" '
             "ON CONFLICT (word) DO UPDATE SET books = excluded.books WHERE catalog_word.books <> excluded.books",
             [LONGEST],
         )
@@ -95,7 +97,6 @@ def recount() -> None:
 
 def learn(texts: list[str]) -> None:
     """Know the words of these books from now on, so that mistakes find them; how many have them is counted later."""
-    # Sorted: two imports at once wait for each other and never in a circle.
     words = sorted({word for text in texts for word in text.split() if len(word) <= LONGEST})
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,15 +1,19 @@
 """A catalogue in CSV, as catalogue tables are written by hand and by spreadsheets."""
 
+import gzip
+import zipfile
 from datetime import date
 from decimal import Decimal
-from io import BytesIO
+from io import BytesIO, StringIO
+from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from catalog import table
-from catalog.models import Book
+from catalog.models import Book, ImportRun
 from catalog.onix import NotOnix, Record, Reject
-from tests.catalog.samples import TODAY
+from tests.catalog.samples import TODAY, message, product
 from tests.catalog.shelf import take
 
 COLUMNS = (
@@ -95,6 +99,20 @@ def test_bad_line_is_rejected_with_its_number_and_the_others_are_read() -> None:
 def test_table_that_cannot_be_read_is_refused_in_a_sentence(raw: bytes, sentence: str) -> None:
     with pytest.raises(NotOnix, match=sentence):
         read(raw)
+
+
+@pytest.mark.django_db
+def test_table_is_told_from_onix_by_what_stands_in_it(tmp_path: Path) -> None:
+    table_in_it = f"{COLUMNS}\n9782362210419;Un;;;;;;;;;;;;6,40;;;;\n".encode()
+    (tmp_path / "un.csv").write_bytes(table_in_it)
+    (tmp_path / "un.csv.gz").write_bytes(gzip.compress(table_in_it))
+    with zipfile.ZipFile(tmp_path / "deux.zip", "w") as archive:
+        archive.writestr("un.csv", table_in_it)
+        archive.writestr("deux.xml", message(product()))
+    for name in ("un.csv", "un.csv.gz", "deux.zip"):
+        call_command("import_books", str(tmp_path / name), stdout=StringIO())
+    counts = [(run.new, run.unchanged, run.rejected) for run in ImportRun.objects.order_by("pk")]
+    assert counts == [(1, 0, 0), (0, 1, 0), (1, 1, 0)]
 
 
 @pytest.mark.django_db
