@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from catalog import onix, runs
@@ -156,3 +159,21 @@ def test_record_without_end_is_refused_before_it_fills_the_memory(monkeypatch: p
     with pytest.raises(NotOnix, match="plus de 32 Mo"):
         list(onix.read(endless, country="BE", today=timezone.localdate()))  # type: ignore[arg-type]
     assert endless.given < 1_200_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_imports_at_once_end_as_one_after_the_other(tmp_path: Path) -> None:
+    file = tmp_path / "mille.xml"
+    file.write_bytes(many(1_000))
+    together = Barrier(2)
+
+    def take_in() -> tuple[str, int]:
+        run = ImportRun.objects.create(name="mille.xml", state="RUNNING")
+        together.wait()
+        runs.take_file_in(CatalogueFile(str(file)), run)
+        connection.close()
+        return run.state, run.new + run.unchanged + run.changed
+
+    with ThreadPoolExecutor(2) as pool:
+        ended = [end.result() for end in [pool.submit(take_in) for _ in range(2)]]
+    assert (ended, Book.objects.count()) == ([("DONE", 1_000)] * 2, 1_000)
