@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from librisoft_bridge import order_state, statuses
 from librisoft_bridge.models import ShopOrder, Transmission
-from librisoft_bridge.order_state import LONGEST_NUMBER
+from librisoft_bridge.order_state import LONGEST_NUMBER, storable
 
 
 class Odd(Exception):
@@ -76,9 +76,10 @@ def follow(entry: Any, *, now: datetime) -> None:
 
 def refuse(web_order_number: str, reason: Any, *, now: datetime) -> None:
     """LIBRISOFT will not take it. Raises Odd."""
-    if not isinstance(reason, str) or not reason.strip():
+    said = storable(reason).strip() if isinstance(reason, str) else ""
+    if not said:
         raise Odd(_("la raison du refus manque."))
-    shop_order = statuses.refuse(web_order_number, reason.strip(), now=now)
+    shop_order = statuses.refuse(web_order_number, said[:300], now=now)
     if shop_order is None:
         raise NotOurs(web_order_number)
     if shop_order.transmission == Transmission.SENT:

@@ -32,9 +32,12 @@ class Open(Unknown):
 
 
 @contextmanager
-def watched(now: datetime) -> Iterator[None]:
-    """Let one call through and learn from how it ends; a no is an answer too. Raises Open, before the call."""
-    _enter(now)
+def watched(now: datetime, *, may_probe: bool = True) -> Iterator[None]:
+    """Let one call through and learn from how it ends; a no is an answer too. Raises Open, before the call.
+
+    Nobody should wait on a page to find out whether LIBRISOFT is back: there `may_probe` is false.
+    """
+    _enter(now, may_probe)
     try:
         yield
     except Refused:
@@ -53,10 +56,12 @@ def note_answer(now: datetime) -> None:
         Link.objects.get_or_create(only_one=True, defaults=healthy)
 
 
-def _enter(now: datetime) -> None:
+def _enter(now: datetime, may_probe: bool) -> None:
     """While it is open nobody calls; once the pause is over one caller does, and the others wait for what he learns."""
     link = Link.present()
-    if link.open_until is None or Link.objects.filter(open_until__lte=now).update(open_until=now + PROBE):
+    if link.open_until is None:
+        return
+    if may_probe and Link.objects.filter(open_until__lte=now).update(open_until=now + PROBE):
         return
     raise Open(link.reason, max(link.open_until, now + FIRST_PAUSE / 2))
 

@@ -178,7 +178,7 @@ def _read(answer: _Answer) -> Json:
     body = _json(answer.body)
     if 400 <= status < 500 and status != 409:
         said = body if isinstance(body, dict) else {}
-        message = order_state.storable(str(said.get("message") or f"HTTP {status}"))
+        message = order_state.storable(str(said.get("message") or "")).strip() or f"HTTP {status}"
         raise Refused(str(said.get("code") or status), message)
     if not isinstance(body, dict) or status not in (200, 201, 409):
         log.warning("HTTP %d from LIBRISOFT that nobody can read: %r", status, answer.body[:200])

@@ -62,10 +62,12 @@ def _text(value: Any) -> str:
 
 
 def _instant(value: Any) -> datetime | None:
-    """A time without a zone is UTC, as all of the contract's are."""
+    """A time without a zone is UTC, as all of the contract's are. One at the end of time cannot be read back."""
     try:
         at = parse_datetime(str(value))
     except ValueError:
+        return None
+    if at is not None and not 1900 <= at.year <= 9000:
         return None
     return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
 

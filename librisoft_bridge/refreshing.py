@@ -46,7 +46,7 @@ def refresh(shop_order: ShopOrder, *, now: datetime) -> Refreshed:
 def _ask(shop_order: ShopOrder, now: datetime) -> Refreshed:
     number = shop_order.librisoft_number
     try:
-        with breaker.watched(now):
+        with breaker.watched(now, may_probe=False):
             state = client.get_order(number) if number else client.find_order(str(shop_order.pk))
     except breaker.Open as pause:
         until = clock_label(pause.until)

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from librisoft_bridge import breaker, client
 from librisoft_bridge.models import KNOWN_CODES, ChangesCursor, ShopOrder, StatusChange, Transmission
-from librisoft_bridge.order_state import OrderState, storable
+from librisoft_bridge.order_state import OrderState
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def refuse(web_order_number: str, reason: str, *, now: datetime) -> ShopOrder | 
     shop_order.in_doubt = False
     shop_order.lease_token = shop_order.lease_until = None
     if shop_order.transmission != Transmission.WITHDRAWN:
-        shop_order.transmission, shop_order.error = Transmission.REFUSED, storable(reason)[:300]
+        shop_order.transmission, shop_order.error = Transmission.REFUSED, reason
     shop_order.save()
     return shop_order
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from librisoft_bridge import breaker, clock, push, statuses, transmission
+from librisoft_bridge import breaker, clock, push, refreshing, statuses, transmission
 from librisoft_bridge.client import Refused, Unknown
 from librisoft_bridge.models import Link, ShopOrder, Transmission
 from tests.factories import BookshopFactory, UserFactory
@@ -167,6 +167,16 @@ def test_an_order_withdrawn_meanwhile_proves_nothing(librisoft_simulator: Libris
     with pytest.raises(transmission.Lost):
         push.carry(order, mark, now=NOW + timedelta(minutes=1))
     assert Link.present().failures == breaker.THRESHOLD
+
+
+def test_nobody_waits_on_a_page_to_find_out(librisoft_simulator: LibrisoftSimulator) -> None:
+    fail(breaker.THRESHOLD)
+    order = hand_over()
+    then = NOW + timedelta(minutes=1)
+    assert "Prochain essai à" in refreshing.refresh(order, now=then).said
+    assert librisoft_simulator.asked() == []
+    transmission.transmit(order, now=then)
+    assert refreshing.refresh(order, now=then + refreshing.REFRESH_EVERY).answered
 
 
 def test_statuses_are_not_asked_for_meanwhile(

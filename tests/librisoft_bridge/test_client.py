@@ -71,6 +71,7 @@ def test_state_without_the_essential_is_no_answer(body: Any, answer: Callable[[A
         ({"lines": [{"line_number": 1, "ordered": 5, "received": 2**40}]}, "received", {1: 2**31 - 1}),
         ({"expected_date": "2026-02-31"}, "expected_date", None),
         ({"status": {**STATE["status"], "updated_at": "2026-13-45T00:00:00Z"}}, "updated_at", None),
+        ({"status": {**STATE["status"], "updated_at": "9999-12-31T23:59:59-12:00"}}, "updated_at", None),
         ({"status": {**STATE["status"], "label": "À\x00 part"}}, "label", "À part"),
         ({"status": {**STATE["status"], "label": "Re\ud83dçue"}}, "label", "Re?çue"),
         ({"status": {**STATE["status"], "label": "x" * 200}}, "label", "x" * 80),

@@ -191,6 +191,7 @@ def test_refusal_stops_and_is_shown_then_can_be_sent_again(librisoft_simulator: 
         ({"status": 401, "body": {"code": "unauthorized", "message": "Jeton refusé"}}, "Jeton refusé"),
         ({"status": 403, "body": {"code": "forbidden", "message": ""}}, "HTTP 403"),
         ({"status": 404, "body": "<html>"}, "HTTP 404"),
+        ({"status": 422, "body": {"code": "invalid", "message": "\x00 "}}, "HTTP 422"),
         ({"status": 422, "body": {"code": "invalid", "message": "ean\x0013\ud800" + "x" * 400}}, "ean13?" + "x" * 294),
     ],
 )
