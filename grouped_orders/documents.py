@@ -2,14 +2,17 @@
 
 import unicodedata
 from base64 import b64encode
+from decimal import ROUND_HALF_UP, Decimal
 from mimetypes import guess_type
+from typing import NamedTuple
 
 import segno
 from django.template.loader import render_to_string
 
 from catalog.models import Book
 from collectivities.models import Bookshop
-from grouped_orders.models import GroupedOrder, SubOrder
+from grouped_orders.models import Capture, GroupedOrder, Refund, SubOrder
+from grouped_orders.statuses import RefundState
 
 # A longer title or address is set smaller, so that the poster stays one page: (letters, class of poster.css).
 _SIZES = ((90, "longest"), (45, "long"))
@@ -48,6 +51,45 @@ def poster(order: GroupedOrder) -> bytes:
             "cover": _cover(order.book),
             # The four light modules around it are part of the code: phones look for them.
             "code": segno.make(order.subscription_url, error="m", micro=False).svg_data_uri(border=4, light="#fff"),
+        },
+    )
+
+
+class VatShare(NamedTuple):
+    """What an amount with tax included is made of; euros, to the cent."""
+
+    rate: Decimal
+    before_tax: Decimal
+    tax: Decimal
+
+
+def vat_share(amount: Decimal, rate: Decimal) -> VatShare:
+    """The tax inside `amount`, at `rate` percent: the part without tax is rounded, half up, and the tax is the rest."""
+    before_tax = (amount * 100 / (100 + rate)).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return VatShare(rate, before_tax, amount - before_tax)
+
+
+def receipt(sub_order: SubOrder) -> bytes:
+    """What one buyer paid, to whom, with the VAT inside; and what was given back.
+
+    A receipt, not an invoice: its number is the sub-order's, and these have gaps. Shipping is taxed as the book it goes
+    with.
+    """
+    bookshop = Bookshop.current()
+    captures = list(
+        Capture.objects.received().filter(payment__in=sub_order.payments.received()).select_related("payment")
+    )
+    refunds = Refund.objects.filter(capture__in=captures, state=RefundState.DONE).order_by("done_at", "pk")
+    return _pdf(
+        "documents/receipt.html",
+        {
+            "sub_order": sub_order,
+            "order": sub_order.grouped_order,
+            "bookshop": bookshop,
+            "place": bookshop.addresses.first() if bookshop.pk else None,
+            "vat": vat_share(sub_order.total, sub_order.grouped_order.vat_rate),
+            "captures": captures,
+            "refunds": refunds,
         },
     )
 

@@ -36,6 +36,12 @@ def euros(amount: Decimal | int | None) -> str:
     return f"{digits}{NBSP}€"
 
 
+@register.filter
+def percent(rate: Decimal) -> str:
+    """A rate as the shop prints it: « 6 % », « 5,5 % »."""
+    return f"{rate.normalize():f}".replace(".", ",") + f"{NBSP}%"
+
+
 @register.filter(expects_localtime=True)
 def shop_datetime(instant: datetime | None) -> str:
     """An instant at the shop's time, as the specification prints it: « 05/04/2022 (à 09:57:13) »."""

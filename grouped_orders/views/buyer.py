@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from collectivities.models import Terms
-from grouped_orders import checkout, lifecycle, payments
+from grouped_orders import checkout, documents, lifecycle, payments
 from grouped_orders.forms.buyer import BuyerForm, PaymentForm, RegistrationForm
 from grouped_orders.forms.spelling import suggest_email
 from grouped_orders.lifecycle import NotAllowed
@@ -191,6 +191,21 @@ def withdraw(request: HttpRequest, secret: str) -> HttpResponse:
         "now": now,
     }
     return render(request, "grouped_orders/buyer/withdraw.html", context)
+
+
+@require_safe
+@secret_page
+def receipt(request: HttpRequest, secret: str) -> HttpResponse:
+    """« Reçu (PDF) », once it is paid, and still when it was paid back."""
+    sub_order = _sub_order_or_404(secret)
+    if sub_order.paid_at is None:
+        raise Http404
+    name = f"recu-commande-{sub_order.pk}.pdf"
+    return HttpResponse(
+        documents.receipt(sub_order),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 @require_POST

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 from django.template import Context, Template
 
-from grouped_orders.templatetags.shop import deadline_words, euros, long_date, shop_datetime, typo
+from grouped_orders.templatetags.shop import deadline_words, euros, long_date, percent, shop_datetime, typo
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,13 @@ from grouped_orders.templatetags.shop import deadline_words, euros, long_date, s
 )
 def test_euros_are_printed_as_the_shop_does(amount, printed):
     assert euros(amount) == printed
+
+
+@pytest.mark.parametrize(
+    ("rate", "printed"), [("6.00", "6\u00a0%"), ("5.50", "5,5\u00a0%"), ("0.00", "0\u00a0%"), ("20.00", "20\u00a0%")]
+)
+def test_percent_is_printed_as_the_shop_does(rate, printed):
+    assert percent(Decimal(rate)) == printed
 
 
 def test_shop_datetime_is_at_the_shops_time():
