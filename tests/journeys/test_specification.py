@@ -77,8 +77,8 @@ def the_initiator_creates_a_group_order(demo: Demo, page: Page, deadline: date) 
     look(page)
     page.get_by_role("link", name="Vider le filtre").click()
     page.get_by_label("Saisissez le titre ou le code EAN").fill("978-2-36221-041-9")
-    page.get_by_role("button", name="Rechercher").click()
-    page.get_by_role("link", name=TITLE).click()
+    page.get_by_role("button", name="Rechercher").click()  # a number opens its book at once
+    expect(page.get_by_role("heading", name=TITLE)).to_be_visible()
 
     look(page)
     for line in (
