@@ -15,7 +15,7 @@ RUN apt-get update \
         fonts-dejavu-core libharfbuzz-subset0 libpango-1.0-0 libpangoft2-1.0-0 postgresql-client \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --no-create-home libriweb \
-    && install --directory --owner=libriweb --group=libriweb /data/media /data/imports
+    && install --directory --owner=libriweb --group=libriweb /data/media /data/imports /data/librisoft
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=libriweb.settings STATIC_ROOT=/app/staticfiles MEDIA_ROOT=/data/media \

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.deployment import compose
 from tests.deployment.fleet import Fleet, wait_until
@@ -49,6 +50,20 @@ def test_nothing_starts_before_the_database_is_migrated() -> None:
         waits: dict[str, Any] = services[name]["depends_on"]
         assert waits["migrate"]["condition"] == "service_completed_successfully"
     assert services["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+
+
+def test_every_folder_that_keeps_something_is_a_volume_of_all_that_need_it() -> None:
+    """The rest of the image is read-only: what is written beside these is lost, or cannot be written at all."""
+    made = re.search(r"install --directory .*?((?: /data/\w+)+)$", DOCKERFILE, re.MULTILINE)
+    assert made is not None
+    example = (compose.ROOT / ".env.example").read_text()
+    wanted = set(re.findall(r"=(/data/\w+)", DOCKERFILE + example))
+    services = compose.services()
+    for name in OURS:
+        mounted = {volume.rpartition(":")[2] for volume in services[name]["volumes"]}
+        assert mounted == set(made[1].split()) == wanted
+    named = {re.sub(r"^\$\{\w+:-(\w+)\}$", r"\1", v.rpartition(":")[0]) for v in services["web"]["volumes"]}
+    assert named | {"database"} == set(yaml.safe_load(COMPOSE)["volumes"])
 
 
 def test_no_secret_stands_in_the_file() -> None:
