@@ -31,7 +31,7 @@ def record_by_hand(sub_order: SubOrder, *, method: HandMethod, reference: str, b
 
     Raises NotAllowed while an online payment is being verified, or when there is nothing to pay.
     """
-    shut_pages(sub_order, now)
+    shut_pages(sub_order, reason=_("Décision de la librairie"), now=now)
     with transaction.atomic():
         order, sub_order = hold(sub_order)
         if order.status != OrderStatus.OPEN:
@@ -72,7 +72,7 @@ def cancel_sub_order(
     how it was given back by hand. Money that arrives all the same is recorded and given back. Raises NotAllowed,
     also when money is there and nobody decided about it.
     """
-    shut_pages(sub_order, now)
+    shut_pages(sub_order, reason=_("Décision de la librairie"), now=now)
     with transaction.atomic():
         sub_order = hold(sub_order).sub_order
         kept = refundable_captures(sub_order)
@@ -124,7 +124,7 @@ def cancel_order(order: GroupedOrder, *, by: User, reason: str, now: datetime) -
     Returns the sub-orders that had been paid. Raises NotAllowed.
     """
     for sub_order in order.sub_orders.pending():
-        shut_pages(sub_order, now)
+        shut_pages(sub_order, reason=_("Décision de la librairie"), now=now)
     with transaction.atomic():
         paid = lifecycle.cancel(order, by=by, reason=reason, now=now)
         for sub_order in paid:
@@ -132,10 +132,13 @@ def cancel_order(order: GroupedOrder, *, by: User, reason: str, now: datetime) -
     return paid
 
 
-def shut_pages(sub_order: SubOrder, now: datetime) -> None:
-    """No page may take money any more; one that has taken it already is settled first."""
+def shut_pages(sub_order: SubOrder, *, reason: str, now: datetime) -> None:
+    """No page may take money any more; one that has taken it already is settled first.
+
+    The payer may read the reason.
+    """
     for payment in sub_order.payments.filter(state__in=[*OPEN_STATES, PaymentState.ABANDONED]):
-        settle(supersede(payment, reason=_("Décision de la librairie"), now=now), now=now)
+        settle(supersede(payment, reason=reason, now=now), now=now)
 
 
 def _refuse_doubt(sub_order: SubOrder) -> None:

@@ -22,7 +22,7 @@ def withdraw(sub_order: SubOrder, *, now: datetime) -> SubOrder:
     """
     sub_order = SubOrder.objects.select_related("grouped_order").get(pk=sub_order.pk)
     if lifecycle.may_withdraw(sub_order, now):
-        shut_pages(sub_order, now)
+        shut_pages(sub_order, reason=_("Vous avez renoncé à cette commande"), now=now)
     with transaction.atomic():
         order, sub_order = hold(sub_order)
         if sub_order.withdrawn_at is not None:

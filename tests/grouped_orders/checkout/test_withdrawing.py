@@ -73,6 +73,7 @@ def test_what_is_not_paid_is_cancelled_and_its_page_can_take_no_money(buyer: Buy
     with pytest.raises(AssertionError, match="n’est plus valable"):
         card_simulator.pay(page)
     assert Mail.objects.get().kind == "withdrawal_received"
+    assert Payment.objects.get().reason == "Vous avez renoncé à cette commande"
 
 
 def test_a_payment_that_was_on_its_way_goes_back(buyer: Buyer, paypal_simulator: Simulator) -> None:
