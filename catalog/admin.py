@@ -1,9 +1,11 @@
 """The catalogue in the admin: read, corrected, searched as the initiator searches it."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import CharField, ModelForm
 from django.http import FileResponse, Http404, HttpRequest
@@ -124,7 +126,7 @@ class ImportRunAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: ImportRun, form: ModelForm, change: Any) -> None:
         obj.name = obj.upload.name[-255:]
         super().save_model(request, obj, form, change)
-        tasks.run_import.delay_on_commit(obj.pk)
+        transaction.on_commit(partial(tasks.ring, obj.pk))
 
     def response_add(self, request: HttpRequest, obj: ImportRun, post_url_continue: str | None = None) -> Any:
         return redirect("admin:catalog_importrun_change", obj.pk)

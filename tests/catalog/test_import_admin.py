@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from catalog import tasks
 from catalog.models import Book, ImportRun
+from libriweb import celery_app
 from tests.catalog.samples import message, product
 from tests.factories import UserFactory
 from tests.pages import Page
+from tests.simulation_inbox import free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -84,3 +86,17 @@ def test_report_is_for_those_who_may_see_imports(client: Client) -> None:
     assert client.get(f"{IMPORTS}{run.pk}/report/").status_code == 403
     # Reports and uploads stand outside what the site serves.
     assert client.get(f"/media/reports/{run.pk}.txt").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_upload_without_a_broker_waits_for_the_clock(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(celery_app.conf, "broker_url", f"redis://127.0.0.1:{free_port()}/0")
+    monkeypatch.setattr(celery_app, "_pool", None)
+    monkeypatch.setattr(celery_app.amqp, "_producer_pool", None)
+
+    run = upload(client)
+
+    assert list(ImportRun.objects.due(timezone.now())) == [run]
+    assert "waits for the clock" in caplog.text
