@@ -71,6 +71,7 @@ def examine(only: Collection[str] = ()) -> Iterator[Finding]:
         (_("Paiements"), providers),
         (_("LIBRISOFT"), librisoft),
         (_("Fichiers"), files),
+        (_("Imports"), imports),
         (_("Documents PDF"), documents),
         (_("Sauvegardes"), backup),
     ):
@@ -300,12 +301,21 @@ def _librisoft_by_push() -> Findings:
 def files() -> Findings:
     if settings.STATIC_MANIFEST and not getattr(staticfiles_storage, "hashed_files", {}):
         yield Verdict.BAD, _("Les fichiers statiques manquent : lancez « manage.py collectstatic ».")
-    if _can_write(Path(settings.MEDIA_ROOT)):
-        yield Verdict.GOOD, _("Les couvertures peuvent être enregistrées.")
+    yield from _keeps("MEDIA_ROOT", _("Les couvertures peuvent être enregistrées."))
+
+
+def imports() -> Findings:
+    yield from _keeps("IMPORT_ROOT", _("Les catalogues envoyés et les rapports d’import peuvent être enregistrés."))
+
+
+def _keeps(name: str, good: str) -> Findings:
+    folder = getattr(settings, name)
+    if _can_write(Path(folder)):
+        yield Verdict.GOOD, good
     else:
         yield (
             Verdict.BAD,
-            _("MEDIA_ROOT (%(folder)s) n’est pas accessible en écriture.") % {"folder": settings.MEDIA_ROOT},
+            _("%(name)s (%(folder)s) n’est pas accessible en écriture.") % {"name": name, "folder": folder},
         )
 
 

@@ -188,6 +188,14 @@ def test_machine_without_pg_dump_cannot_back_up(monkeypatch: pytest.MonkeyPatch,
     ]
 
 
+def test_imports_folder_that_cannot_be_written_is_told(settings: Settings, tmp_path: Any) -> None:
+    settings.IMPORT_ROOT = tmp_path / "imports"
+    assert [verdict for verdict, _sentence in said(doctor.imports)] == ["✓"]
+    (tmp_path / "file").touch()
+    settings.IMPORT_ROOT = tmp_path / "file"
+    assert said(doctor.imports) == [("✗", f"IMPORT_ROOT ({tmp_path / 'file'}) n’est pas accessible en écriture.")]
+
+
 def test_folder_that_cannot_be_written_is_told(settings: Settings, tmp_path: Any) -> None:
     (tmp_path / "file").touch()
     settings.MEDIA_ROOT = tmp_path / "file"
