@@ -48,7 +48,7 @@ def tell_failed_transmissions() -> None:
     And once for each, that LIBRISOFT has given an order a second number.
     The bridge stands below and knows no mails, so what it reports is looked at here.
     """
-    untaken = ShopOrder.objects.in_trouble() | ShopOrder.objects.overdue(timezone.now())
+    untaken = ShopOrder.objects.untaken(timezone.now())
     for order in GroupedOrder.objects.filter(shop_order__in=untaken).select_related("shop_order"):
         mails.transmission_failed(order)
     doubled = ShopOrder.objects.exclude(second_number="")

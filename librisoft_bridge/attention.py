@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from librisoft_bridge.models import ALARMING, ShopOrder, ShopOrderQuerySet, Transmission, overdue_since
+from librisoft_bridge.models import ALARMING, DOUBTFUL, STOPPED, ShopOrder, ShopOrderQuerySet, overdue
 
 
 class Kind(NamedTuple):
@@ -29,11 +29,11 @@ class Needed:
 KINDS = {
     "failed": Kind(
         _("Envois vers LIBRISOFT refusés ou échoués"),
-        lambda now: Q(transmission__in=[Transmission.REFUSED, Transmission.FAILED]),
+        lambda now: STOPPED,
     ),
     "overdue": Kind(
         _("Commandes que LIBRISOFT n’a pas encore prises"),
-        lambda now: Q(transmission=Transmission.WAITING, waiting_since__lte=overdue_since(now)),
+        overdue,
     ),
     "second_number": Kind(
         _("Commandes à deux numéros LIBRISOFT"),
@@ -45,7 +45,7 @@ KINDS = {
     ),
     "in_doubt": Kind(
         _("Commandes annulées ici, peut-être reçues par LIBRISOFT"),
-        lambda now: Q(transmission=Transmission.WITHDRAWN, in_doubt=True),
+        lambda now: DOUBTFUL,
     ),
     "alarming": Kind(
         _("Commandes annulées ou manquantes chez LIBRISOFT"),

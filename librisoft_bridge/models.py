@@ -31,6 +31,17 @@ ALARMING = ("CANCELLED", "UNAVAILABLE")
 KNOWN_CODES = UNDER_WAY + READY + ALARMING
 
 
+# The last word on the sending was no; the bookseller decides.
+STOPPED = Q(transmission__in=[Transmission.REFUSED, Transmission.FAILED])
+# Cancelled here while it was being sent: LIBRISOFT may have it all the same.
+DOUBTFUL = Q(transmission=Transmission.WITHDRAWN, in_doubt=True)
+
+
+def overdue(now: datetime) -> Q:
+    """LIBRISOFT should have taken it hours ago (LIBRISOFT_OVERDUE_HOURS), and nobody said no."""
+    return Q(transmission=Transmission.WAITING, waiting_since__lte=overdue_since(now))
+
+
 def overdue_since(now: datetime) -> datetime:
     return now - timedelta(hours=settings.LIBRISOFT_OVERDUE_HOURS)
 
@@ -45,17 +56,12 @@ class ShopOrderQuerySet(models.QuerySet["ShopOrder"]):
         """The order as long as this claim of it stands; nothing once it is lost."""
         return self.filter(pk=shop_order.pk, lease_token=token)
 
-    def in_trouble(self) -> Self:
-        """The last word on the sending was no; the bookseller decides."""
-        return self.filter(transmission__in=[Transmission.REFUSED, Transmission.FAILED])
-
     def doubtful(self) -> Self:
-        """Cancelled here while it was being sent: LIBRISOFT may have it all the same."""
-        return self.filter(transmission=Transmission.WITHDRAWN, in_doubt=True)
+        return self.filter(DOUBTFUL)
 
-    def overdue(self, now: datetime) -> Self:
-        """LIBRISOFT should have taken it hours ago (LIBRISOFT_OVERDUE_HOURS), and nobody said no."""
-        return self.filter(transmission=Transmission.WAITING, waiting_since__lte=overdue_since(now))
+    def untaken(self, now: datetime) -> Self:
+        """Those that do not reach LIBRISOFT: the last word was no, or there was none for hours."""
+        return self.filter(STOPPED | overdue(now))
 
 
 class ShopOrder(models.Model):

@@ -48,9 +48,8 @@ def hand_over(order: HandOver) -> ShopOrder:
 
 def resend(shop_order: ShopOrder, *, now: datetime) -> bool:
     """« Renvoyer »: try again from the first try, under the same key. False when there is nothing to send again."""
-    stopped, overdue = ShopOrder.objects.in_trouble(), ShopOrder.objects.overdue(now)
     changed = (
-        (stopped | overdue)
+        ShopOrder.objects.untaken(now)
         .filter(pk=shop_order.pk)
         .update(
             transmission=Transmission.WAITING,

@@ -10,7 +10,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from librisoft_bridge import client, outbox, payload, transmission
-from librisoft_bridge.models import ShopOrder, Transmission
+from librisoft_bridge.models import STOPPED, ShopOrder, Transmission
 from tests.librisoft_bridge.story import NOW, hand_over, read
 from tests.simulation_librisoft import LibrisoftSimulator
 
@@ -149,7 +149,7 @@ def test_waits_double_up_to_an_hour_and_the_last_try_fails_aloud(librisoft_simul
     assert order.transmission_label == (
         "L’envoi vers LIBRISOFT a échoué\u00a0: LIBRISOFT n’est pas disponible (HTTP 503)."
     )
-    assert list(ShopOrder.objects.in_trouble()) == [order]
+    assert list(ShopOrder.objects.filter(STOPPED)) == [order]
     for nth, wait in enumerate(waits[:-1]):
         assert min(30 * 2**nth, 3600) / 2 <= wait <= min(45 * 2**nth, 3600)
 
