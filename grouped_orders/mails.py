@@ -7,6 +7,7 @@ Calling one twice for the same reason sends one mail.
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -101,7 +102,7 @@ def sub_order_cancelled(sub_order: SubOrder, *, refunded: bool) -> None:
         refunded=refunded,
         by_rule=sub_order.journal.filter(to_status=SubOrderStatus.CANCELLED, actor=None).exists(),
         payment=payment,
-        left=sum(capture.refundable for capture in payment.captures.received()) if payment else None,
+        left=_left_of(payment),
         initiated_by=_initiated_by(sub_order.grouped_order),
     )
 
@@ -131,7 +132,7 @@ def withdrawal_received(sub_order: SubOrder) -> None:
         order=sub_order.grouped_order,
         sub_order=sub_order,
         payment=payment,
-        left=sum(capture.refundable for capture in payment.captures.received()) if payment else None,
+        left=_left_of(payment),
         initiated_by=_initiated_by(sub_order.grouped_order),
     )
 
@@ -160,32 +161,12 @@ def refund_done(refund: Refund) -> None:
 
 def payment_denied(payment: Payment) -> None:
     """To the buyer whose payment waited at the provider's and was refused after all: nothing came, and what to do."""
-    sub_order = payment.sub_order
-    order = sub_order.grouped_order
-    _send(
-        "payment_denied",
-        f"payment_denied:{payment.pk}",
-        to=sub_order.email,
-        order=order,
-        sub_order=sub_order,
-        payment=payment,
-        may_pay=sub_order.status == SubOrderStatus.PENDING and order.takes_sub_orders(timezone.now()),
-    )
+    _send_about(payment, "payment_denied")
 
 
 def payment_superseded(payment: Payment) -> None:
     """To the buyer, who approved a payment that was not taken: nothing was debited, and what to do now."""
-    sub_order = payment.sub_order
-    order = sub_order.grouped_order
-    _send(
-        "payment_superseded",
-        f"payment_superseded:{payment.pk}",
-        to=sub_order.email,
-        order=order,
-        sub_order=sub_order,
-        payment=payment,
-        may_pay=sub_order.status == SubOrderStatus.PENDING and order.takes_sub_orders(timezone.now()),
-    )
+    _send_about(payment, "payment_superseded")
 
 
 def transmission_failed(order: GroupedOrder) -> None:
@@ -222,6 +203,26 @@ def provider_differs(found: Sequence[LedgerDifference]) -> None:
     """To the bookshop: a provider's list and our rows do not say the same. Each difference is told once."""
     key = f"provider_differs:{min(difference.pk for difference in found)}"
     _send("provider_differs", key, to=Bookshop.current().email, found=found)
+
+
+def _send_about(payment: Payment, kind: str) -> None:
+    """To the buyer, about an attempt that came to nothing: can he still pay?"""
+    sub_order = payment.sub_order
+    order = sub_order.grouped_order
+    _send(
+        kind,
+        f"{kind}:{payment.pk}",
+        to=sub_order.email,
+        order=order,
+        sub_order=sub_order,
+        payment=payment,
+        may_pay=sub_order.status == SubOrderStatus.PENDING and order.takes_sub_orders(timezone.now()),
+    )
+
+
+def _left_of(payment: Payment | None) -> Decimal | None:
+    """What has not been given back of a payment; None where there is none. Euros."""
+    return sum((c.refundable for c in payment.captures.received()), Decimal("0.00")) if payment else None
 
 
 def _send(

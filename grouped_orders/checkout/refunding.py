@@ -14,6 +14,7 @@ from grouped_orders.lifecycle import NotAllowed, write_down
 from grouped_orders.models import Capture, Refund, SubOrder
 from grouped_orders.payments.base import Money, RefundInfo, Refused, Unknown
 from grouped_orders.statuses import CaptureStatus, PaymentMethod, RefundSource, RefundState
+from grouped_orders.templatetags.shop import euros
 
 MAX_WAIT = timedelta(hours=1)
 
@@ -217,10 +218,9 @@ def _wait(tries: int) -> timedelta:
 
 def write_down_refund(refund: Refund, what: str, *, now: datetime, reason: str = "", by: User | None = None) -> None:
     sub_order = refund.capture.payment.sub_order
-    amount = f"{refund.amount} €".replace(".", ",")
     write_down(
         sub_order.grouped_order,
-        f"{what} : {amount}",
+        f"{what} : {euros(refund.amount)}",
         sub_order=sub_order,
         by=by,
         reason=reason or refund.reason,
