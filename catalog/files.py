@@ -13,7 +13,8 @@ from typing import IO
 from catalog import onix, table
 from catalog.onix import NotOnix, Record, Reject
 
-# What a file that is cut off, damaged or not what its name says raises when it is unpacked.
+# What a file that is cut off, damaged or not what its name says raises when it is unpacked; zipfile's own words for
+# an archive with a password and for a way of packing it does not know are the last two.
 UNREADABLE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 INSIDE = (".xml", ".onx", ".onix", ".csv")
 # Enough for the first line of a table.

@@ -202,7 +202,8 @@ if REDIS_URL:
         "socket_timeout": 5,
         "socket_keepalive": True,
         "health_check_interval": 25,
-        # What a lost worker had in hand comes back after this: twice the longest task, so never while it runs.
+        # What a lost worker had in hand comes back after this: twice the longest task, so never while it runs. An
+        # import alone lasts longer: handed out again, it finds its run taken and ends.
         "visibility_timeout": 600,
         "priority_steps": [0, 3, 6, 9],
         "queue_order_strategy": "priority",
