@@ -25,8 +25,11 @@ BIN = Path(_wheel.submodule_search_locations[0]) / "pginstall" / "bin"
 USER = "libriweb"
 NOBODY = 65534
 NAMESPACE = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
-# Tests throw their cluster away: no need to wait for the disk.
-UNSAFE = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+# Tests throw their cluster away: no need to wait for the disk. And they come in crowds: fifty processes, twice at once.
+THROWN_AWAY = [
+    *("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"),
+    *("-c", "max_connections=300"),
+]
 
 
 class ClusterError(Exception):
@@ -65,7 +68,7 @@ class Cluster:
                     str(BIN / "postgres"),
                     *("-D", str(self.data), "-p", str(self.port)),
                     *("-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="),
-                    *([] if self.durable else UNSAFE),
+                    *([] if self.durable else THROWN_AWAY),
                 ],
                 stdout=output,
                 stderr=output,

@@ -1,20 +1,11 @@
 """`kill -9` of a worker at each step of a mail: one copy in the inbox, but for the one case where nobody can know."""
 
-import json
-import os
-import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
-from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -23,23 +14,16 @@ from grouped_orders.models import Mail
 from grouped_orders.outgoing import OutgoingMail
 from grouped_orders.statuses import MailState
 from tests.factories import BookshopFactory
+from tests.processes import Maker, maker_of, wait_until
 from tests.simulation_inbox import Inbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="module")
-def maker(django_db_setup: None) -> Iterator[subprocess.Popen[str]]:
-    """Makes workers on demand."""
-    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": urlunsplit(database)}
-    command = [sys.executable, "-m", "tests.grouped_orders.checkout.victim"]
-    with subprocess.Popen(
-        command, env=environment, cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
+def maker(django_db_setup: None) -> Iterator[Maker]:
+    with maker_of("tests.grouped_orders.checkout.victim") as maker:
+        yield maker
 
 
 @pytest.fixture(autouse=True)
@@ -52,33 +36,17 @@ def write(who: str) -> None:
     OutgoingMail("Objet", "Texte", None, [f"{who}@free.example"], kind="essai", key=f"essai:{who}").send()
 
 
-@contextmanager
-def worker(maker: subprocess.Popen[str], *, port: int) -> Iterator[None]:
+def worker(maker: Maker, *, port: int) -> AbstractContextManager[None]:
     """One at work on the mails, with the mail server at this port; killed at the end of the block."""
-    assert maker.stdin is not None and maker.stdout is not None
     server = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": port, "EMAIL_TIMEOUT": 30, "EMAIL_HOST_USER": ""}
-    maker.stdin.write(json.dumps({"what": "mails", "settings": server}) + "\n")
-    maker.stdin.flush()
-    pid = int(maker.stdout.readline())
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGKILL)  # fails when it has ended by itself
-    wait_until(lambda: not Path(f"/proc/{pid}").exists())
-
-
-def wait_until(happened: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    return maker.killed({"what": "mails", "settings": server})
 
 
 def deliver_when_the_lease_is_over() -> int:
     return tasks.deliver_due(timezone.now() + timedelta(minutes=10))
 
 
-def test_killed_before_the_server_was_spoken_to(maker: subprocess.Popen[str], inbox: Inbox) -> None:
+def test_killed_before_the_server_was_spoken_to(maker: Maker, inbox: Inbox) -> None:
     with (
         ExitStack() as after,
         socket.create_server(("127.0.0.1", 0)) as mute,
@@ -90,9 +58,7 @@ def test_killed_before_the_server_was_spoken_to(maker: subprocess.Popen[str], in
     assert len(inbox.messages()) == 1
 
 
-def test_killed_after_one_mail_and_while_the_server_takes_its_time_over_the_next(
-    maker: subprocess.Popen[str], inbox: Inbox
-) -> None:
+def test_killed_after_one_mail_and_while_the_server_takes_its_time_over_the_next(maker: Maker, inbox: Inbox) -> None:
     write("noe")
     inbox.fault("hang", match="DATA noe", seconds=30)
     with worker(maker, port=inbox.smtp_port):
@@ -102,9 +68,7 @@ def test_killed_after_one_mail_and_while_the_server_takes_its_time_over_the_next
     assert [to for to, _ in inbox.received()] == [["louise@free.example"], ["noe@free.example"]]
 
 
-def test_killed_between_the_250_and_the_record_is_the_only_case_that_repeats_one(
-    maker: subprocess.Popen[str], inbox: Inbox
-) -> None:
+def test_killed_between_the_250_and_the_record_is_the_only_case_that_repeats_one(maker: Maker, inbox: Inbox) -> None:
     inbox.fault("hang", match="DATA", seconds=0.5)  # time to hold the row; then it takes the mail
     with worker(maker, port=inbox.smtp_port):
         wait_until(lambda: inbox.faults() == [])

@@ -16,8 +16,9 @@ from pytest_django import Settings
 
 from librisoft_bridge import outbox
 from librisoft_bridge.models import Link, ShopOrder, Transmission
-from tests.librisoft_bridge.conftest import Workers, wait_until
+from tests.librisoft_bridge.conftest import Workers
 from tests.librisoft_bridge.story import hand_over, read
+from tests.processes import wait_until
 from tests.simulation_librisoft import LibrisoftSimulator
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,14 +1,11 @@
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -72,12 +69,6 @@ def buyer(db: None) -> Buyer:
     order = GroupedOrderFactory(deadline=timezone.localdate() + timedelta(days=3), unit_price=Decimal("6.40"))
     TermsFactory()
     return Buyer(SubOrderFactory(grouped_order=order, quantity=2), timezone.now(), Client())
-
-
-def shop_environment() -> dict[str, str]:
-    """The environment of another process of the shop, on the database of this test."""
-    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-    return os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATABASE_URL": urlunsplit(database)}
 
 
 def shop_settings() -> dict[str, Any]:

@@ -46,8 +46,10 @@ def work(job: Json) -> Any:
 
 
 def do(job: Json, ready: int, barrier: int) -> Any:
-    connection.ensure_connection()
-    os.write(ready, b".")
+    try:
+        connection.ensure_connection()
+    finally:
+        os.write(ready, b".")  # also when it dies of it: nobody is waited for, and the test is told
     os.read(barrier, 1)  # until its other end is closed: that wakes them all
     with time_machine.travel(datetime.fromisoformat(job["at"])):
         timezone.now()  # this clock goes on from when it is first looked at

@@ -1,29 +1,22 @@
 """`kill -9` at each step between « row written » and « answer recorded »: the clock puts it right by itself."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from grouped_orders import clock
 from grouped_orders.models import Capture, Payment, ProviderEvent, Refund, SubOrder
 from grouped_orders.statuses import PaymentMethod, PaymentState, RefundState, SubOrderStatus
-from tests.grouped_orders.checkout.conftest import Buyer, kinds, shop_environment, shop_settings
+from tests.grouped_orders.checkout.conftest import Buyer, kinds, shop_settings
 from tests.grouped_orders.checkout.dashboard import Dashboard
 from tests.grouped_orders.checkout.ledger import assert_ledger_agrees
+from tests.processes import Maker, maker_of, wait_until
 from tests.simulation import Simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,42 +27,19 @@ Kill = Callable[..., AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="module")
-def maker(django_db_setup: None) -> Iterator[subprocess.Popen[str]]:
-    """Makes processes of the shop on demand."""
-    command = [sys.executable, "-m", "tests.grouped_orders.checkout.victim"]
-    with subprocess.Popen(
-        command, env=shop_environment(), cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
+def maker(django_db_setup: None) -> Iterator[Maker]:
+    with maker_of("tests.grouped_orders.checkout.victim") as maker:
+        yield maker
 
 
 @pytest.fixture
-def killed(maker: subprocess.Popen[str]) -> Kill:
+def killed(maker: Maker) -> Kill:
     """A process at work on a sub-order; killed at the end of the block, without a chance to tidy up."""
 
-    @contextmanager
-    def killed(what: str, sub_order: SubOrder, **more: Any) -> Iterator[None]:
-        assert maker.stdin is not None and maker.stdout is not None
-        work = {"what": what, "sub_order": sub_order.pk, "settings": shop_settings(), **more}
-        maker.stdin.write(json.dumps(work) + "\n")
-        maker.stdin.flush()
-        pid = int(maker.stdout.readline())
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGKILL)  # fails when it has ended by itself
-        wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    def killed(what: str, sub_order: SubOrder, **more: Any) -> AbstractContextManager[None]:
+        return maker.killed({"what": what, "sub_order": sub_order.pk, "settings": shop_settings(), **more})
 
     return killed
-
-
-def wait_until(happened: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def run_clock_at(now: datetime) -> None:

@@ -4,23 +4,20 @@ Not threads: each has its own connections, tokens and memory, and shares nothing
 the providers. All wait at one barrier, and one stroke lets them go.
 """
 
-import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.urls import reverse
 
 from grouped_orders.models import Payment, ProviderEvent
 from grouped_orders.models.order import deadline_end
 from grouped_orders.statuses import PaymentMethod, PaymentState, SubOrderStatus
-from tests.grouped_orders.checkout.conftest import Buyer, kinds, shop_environment, shop_settings
+from tests.grouped_orders.checkout.conftest import Buyer, kinds, shop_settings
 from tests.grouped_orders.checkout.ledger import assert_ledger_agrees
+from tests.processes import Maker, maker_of
 from tests.simulation import Simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,30 +29,17 @@ AtOnce = Callable[[list[Job]], list[Any]]
 
 
 @pytest.fixture(scope="module")
-def maker(django_db_setup: None) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.grouped_orders.checkout.crowd"]
-    with subprocess.Popen(
-        command,
-        env=shop_environment(),
-        cwd=settings.BASE_DIR,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield process
-        assert process.stdin is not None
-        process.stdin.close()
+def maker(django_db_setup: None) -> Iterator[Maker]:
+    with maker_of("tests.grouped_orders.checkout.crowd") as maker:
+        yield maker
 
 
 @pytest.fixture
-def at_once(maker: subprocess.Popen[str]) -> AtOnce:
+def at_once(maker: Maker) -> AtOnce:
     """Each job in a process of its own, all from one moment; what each of them got."""
 
     def at_once(jobs: list[Job]) -> list[Any]:
-        assert maker.stdin is not None and maker.stdout is not None
-        maker.stdin.write(json.dumps({"settings": shop_settings(), "jobs": jobs}) + "\n")
-        maker.stdin.flush()
-        answers: list[Any] = json.loads(maker.stdout.readline())
+        answers: list[Any] = maker.ask({"settings": shop_settings(), "jobs": jobs})
         assert "died" not in answers
         return answers
 

@@ -1,17 +1,12 @@
-"""Processes of the shop, for a test to kill: `python -m tests.grouped_orders.checkout.victim`, which loads Django once.
+"""Processes of the shop, for a test to kill (tests/processes.py).
 
 Each line of its input, {"what": "pay" | "settle" | …, "sub_order": pk, "settings": {…}, …}, makes one process that is
 the web process or the worker at work on that sub-order; its pid is the answer.
 """
 
-import json
-import os
-import signal
-import sys
 from typing import Any
 
 import django
-from django.conf import settings
 
 django.setup()
 
@@ -20,11 +15,10 @@ from django.utils import timezone  # noqa: E402 - Django must be ready before it
 from grouped_orders import checkout, clock  # noqa: E402
 from grouped_orders.models import SubOrder  # noqa: E402
 from grouped_orders.statuses import MoneyBack, PaymentMethod  # noqa: E402
+from tests.processes import serve  # noqa: E402
 
 
 def work(order: dict[str, Any]) -> None:
-    for name, value in order["settings"].items():
-        setattr(settings, name, value)
     if order["what"] == "mails":
         return clock.deliver_mails()
     sub_order = SubOrder.objects.get(pk=order["sub_order"])
@@ -43,11 +37,4 @@ def work(order: dict[str, Any]) -> None:
             clock.send_refunds()
 
 
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead leave no trace: whoever looks for them knows
-for line in sys.stdin:
-    pid = os.fork()
-    if pid == 0:
-        work(json.loads(line))
-        os._exit(0)
-    sys.stdout.write(f"{pid}\n")
-    sys.stdout.flush()
+serve(work)
