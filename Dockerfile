@@ -1,11 +1,11 @@
 # One image for the web, the worker, the clock and the migrations: docker-compose.yml gives each its command.
 # Debian 13, because its pg_dump is PostgreSQL 17's, and `manage.py backup` needs one as new as the server.
 FROM python:3.11-slim-trixie AS build
-ENV UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/venv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
+ENV UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /build
-COPY pyproject.toml uv.lock ./
-RUN uv sync --locked --no-dev
+COPY requirements.txt ./
+RUN uv venv /opt/venv && uv pip sync --require-hashes --python /opt/venv/bin/python requirements.txt
 
 FROM python:3.11-slim-trixie
 # The fonts decide how the documents look. Debian's stable release is the pin.

@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer, git and make; everything else comes by itself, into this folder.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test contracts lint install bench-catalogue
+.PHONY: help demo run test contracts lint install lock bench-catalogue
 
 export UV_PYTHON_PREFERENCE := only-system
 export UV_PYTHON_DOWNLOADS := never
@@ -10,7 +10,16 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 install:
-	@uv=$$(sh dev/bootstrap.sh) && $$uv sync --locked --quiet
+	@uv=$$(sh dev/bootstrap.sh) && { [ -x $(PYTHON) ] || $$uv venv --quiet .venv; } \
+		&& $$uv pip sync --quiet --require-hashes --python $(PYTHON) requirements-dev.txt
+
+## make lock   write the exact versions anew after a change of pyproject.toml (ARGS=--upgrade for newer ones)
+lock:
+	@uv=$$(sh dev/bootstrap.sh) \
+		&& $$uv pip compile $(LOCK) pyproject.toml --output-file requirements.txt $(ARGS) \
+		&& $$uv pip compile $(LOCK) pyproject.toml --group dev --constraint requirements.txt --output-file requirements-dev.txt $(ARGS)
+
+LOCK := --quiet --universal --generate-hashes --no-header --no-annotate
 
 ## make demo   the whole story on http://127.0.0.1:8000 (PORT=… moves it, RESET=1 starts fresh)
 demo: install

@@ -1,7 +1,12 @@
 """The rules of the house that no type checker sees."""
 
 import ast
+import tomllib
 from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 APPS = ("catalog", "collectivities", "grouped_orders", "librisoft_bridge", "libriweb")
@@ -36,6 +41,20 @@ def test_only_checkout_creates_money() -> None:
             if creates and isinstance(manager, ast.Attribute) and getattr(manager.value, "id", "") in MONEY:
                 writers.add(name.rsplit("/", 1)[0])
     assert writers == {"grouped_orders/checkout"}
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted"), [("requirements.txt", ["project"]), ("requirements-dev.txt", ["project", "dev"])]
+)
+def test_exact_versions_are_those_that_pyproject_allows(file: str, wanted: list[str]) -> None:
+    """`make lock` was run after the last change of the dependencies."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    groups = {"project": project["project"]["dependencies"], **project["dependency-groups"]}
+    pins = [line.split(" ;")[0].rstrip("\\ ") for line in (ROOT / file).read_text().splitlines() if line[:1].isalpha()]
+    exact = {canonicalize_name(name): version for name, _, version in (pin.partition("==") for pin in pins)}
+    asked = [Requirement(line) for group in wanted for line in groups[group]]
+    known = {str(one): exact.get(canonicalize_name(one.name)) for one in asked}
+    assert [str(one) for one in asked if (pin := known[str(one)]) is None or pin not in one.specifier] == []
 
 
 def test_no_file_grows_beyond_400_lines() -> None:
