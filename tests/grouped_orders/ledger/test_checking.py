@@ -1,11 +1,13 @@
 """Each thing that can disagree is made by a raw UPDATE, where no verb of ours would have made it, and found."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -21,6 +23,13 @@ from tests.simulation import Simulator
 pytestmark = pytest.mark.django_db
 
 NOW = timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def at_that_time() -> Iterator[None]:
+    """However long the suite has run by now: a provider's page is made for a time that must not be over."""
+    with time_machine.travel(NOW):
+        yield
 
 
 def sql(statement: str, *values: Any) -> None:

@@ -52,12 +52,12 @@ class Shop(NamedTuple):
 
 @pytest.fixture(params=["paypal", "card"])
 def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """One provider. What happens in a test happens now; the comparison is made a day later."""
+    """One provider. What happens in a test happens at START; the comparison is made a day later."""
     BookshopFactory(email="contact@dlivre.example")
-    yield Shop(
-        PaymentMethod.PAYPAL if request.param == "paypal" else PaymentMethod.CARD,
-        request.getfixturevalue(f"{request.param}_simulator"),
-    )
+    method = PaymentMethod.PAYPAL if request.param == "paypal" else PaymentMethod.CARD
+    simulator = request.getfixturevalue(f"{request.param}_simulator")
+    with time_machine.travel(START):
+        yield Shop(method, simulator)
 
 
 def sql(statement: str, *values: Any) -> None:
