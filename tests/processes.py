@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import connection
 
 Json = dict[str, Any]
+Kill = Callable[[], None]
 
 
 def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
@@ -41,13 +42,19 @@ class Maker:
         return json.loads(self._process.stdout.readline())
 
     @contextmanager
-    def killed(self, asked: Json) -> Iterator[None]:
-        """One at work; at the end of the block it is killed, without a chance to tidy up."""
+    def killed(self, asked: Json) -> Iterator[Kill]:
+        """One at work, killed at the end of the block, or before by what it yields: no chance to tidy up."""
         pid = self.ask(asked)
+        at_work = [pid]
+
+        def kill() -> None:
+            while at_work:
+                os.kill(at_work.pop(), signal.SIGKILL)  # fails when it has ended by itself
+
         try:
-            yield
+            yield kill
         finally:
-            os.kill(pid, signal.SIGKILL)  # fails when it has ended by itself
+            kill()
         wait_until(lambda: is_gone(pid))
 
 

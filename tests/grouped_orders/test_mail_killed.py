@@ -14,7 +14,7 @@ from grouped_orders.models import Mail
 from grouped_orders.outgoing import OutgoingMail
 from grouped_orders.statuses import MailState
 from tests.factories import BookshopFactory
-from tests.processes import Maker, maker_of, wait_until
+from tests.processes import Kill, Maker, maker_of, wait_until
 from tests.simulation_inbox import Inbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ def write(who: str) -> None:
     OutgoingMail("Objet", "Texte", None, [f"{who}@free.example"], kind="essai", key=f"essai:{who}").send()
 
 
-def worker(maker: Maker, *, port: int) -> AbstractContextManager[None]:
+def worker(maker: Maker, *, port: int) -> AbstractContextManager[Kill]:
     """One at work on the mails, with the mail server at this port; killed at the end of the block."""
     server = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": port, "EMAIL_TIMEOUT": 30, "EMAIL_HOST_USER": ""}
     return maker.killed({"what": "mails", "settings": server})

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 from django.conf import settings
 
-from tests.processes import Json, Maker, is_gone, maker_of, wait_until
+from tests.processes import Json, Kill, Maker, is_gone, maker_of, wait_until
 
 NAMES = ("LIBRISOFT_TRANSPORT", "LIBRISOFT_URL", "LIBRISOFT_TOKEN", "LIBRISOFT_FOLDER")
 
@@ -24,7 +24,7 @@ class Workers:
         for pid in pids:
             wait_until(lambda pid=pid: is_gone(pid))
 
-    def killed(self, what: str, now: datetime) -> AbstractContextManager[None]:
+    def killed(self, what: str, now: datetime) -> AbstractContextManager[Kill]:
         """One at work; at the end of the block it is killed, without a chance to tidy up."""
         return self._maker.killed(self._asked(what, now, 0, 10))
 

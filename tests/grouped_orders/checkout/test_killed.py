@@ -16,14 +16,14 @@ from grouped_orders.statuses import PaymentMethod, PaymentState, RefundState, Su
 from tests.grouped_orders.checkout.conftest import Buyer, kinds, shop_settings
 from tests.grouped_orders.checkout.dashboard import Dashboard
 from tests.grouped_orders.checkout.ledger import assert_ledger_agrees
-from tests.processes import Maker, maker_of, wait_until
+from tests.processes import Kill, Maker, maker_of, wait_until
 from tests.simulation import Simulator
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 PAYPAL, CARD = PaymentMethod.PAYPAL, PaymentMethod.CARD
-Kill = Callable[..., AbstractContextManager[None]]
+Killed = Callable[..., AbstractContextManager[Kill]]
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,10 @@ def maker(django_db_setup: None) -> Iterator[Maker]:
 
 
 @pytest.fixture
-def killed(maker: Maker) -> Kill:
+def killed(maker: Maker) -> Killed:
     """A process at work on a sub-order; killed at the end of the block, without a chance to tidy up."""
 
-    def killed(what: str, sub_order: SubOrder, **more: Any) -> AbstractContextManager[None]:
+    def killed(what: str, sub_order: SubOrder, **more: Any) -> AbstractContextManager[Kill]:
         return maker.killed({"what": what, "sub_order": sub_order.pk, "settings": shop_settings(), **more})
 
     return killed
@@ -50,12 +50,13 @@ def run_clock_at(now: datetime) -> None:
 
 
 @contextmanager
-def held(sub_order: SubOrder) -> Iterator[None]:
-    """Whoever is about to write about it stands still, and is seen to wait, before the end of the block."""
+def held(sub_order: SubOrder, kill: Kill) -> Iterator[None]:
+    """Whoever is about to write about it stands still, is seen to wait at the end of the block, and killed there."""
     with transaction.atomic():
         SubOrder.objects.select_for_update().get(pk=sub_order.pk)
         yield
         wait_until(is_waiting_for_a_row)
+        kill()  # not a moment later: let go, it would write
 
 
 def is_waiting_for_a_row() -> bool:
@@ -91,14 +92,14 @@ Simulators = dict[PaymentMethod, Simulator]
     ],
 )
 def test_killed_while_a_page_is_made_lets_the_payer_begin_again(
-    buyer: Buyer, killed: Kill, simulators: Simulators, method: PaymentMethod, path: str, step: str
+    buyer: Buyer, killed: Killed, simulators: Simulators, method: PaymentMethod, path: str, step: str
 ) -> None:
     simulator = simulators[method]
     simulator.fault("delay", match=path, seconds=0.5)
-    with killed("pay", buyer.sub_order, method=method):
+    with killed("pay", buyer.sub_order, method=method) as kill:
         wait_until(lambda: not simulator.stage.faults)
         if step != "asking":
-            with held(buyer.sub_order):
+            with held(buyer.sub_order, kill):
                 pass
     assert buyer.truth == (SubOrderStatus.PENDING, [PaymentState.CREATED])
     buyer.wait(minutes=2)
@@ -126,7 +127,7 @@ def test_killed_while_a_page_is_made_lets_the_payer_begin_again(
     ],
 )
 def test_killed_while_settling_is_put_right_by_the_clock(
-    buyer: Buyer, killed: Kill, simulators: Simulators, process: str, method: PaymentMethod, step: str, left: str
+    buyer: Buyer, killed: Killed, simulators: Simulators, process: str, method: PaymentMethod, step: str, left: str
 ) -> None:
     simulator = simulators[method]
     simulator.pay(buyer.start(method))
@@ -142,11 +143,11 @@ def test_killed_while_settling_is_put_right_by_the_clock(
         case "after the money moved" | "writing the answer":
             simulator.fault("delay", match=call, seconds=0.5)
     waiting = len(simulator.stage.faults)
-    with killed(process, buyer.sub_order):
+    with killed(process, buyer.sub_order) as kill:
         wait_until(lambda: len(simulator.stage.faults) < waiting)
         if step == "writing the answer":
             # Whoever writes down what became of the money takes this lock first: he is held there.
-            with held(buyer.sub_order):
+            with held(buyer.sub_order, kill):
                 wait_until(simulator.moved)
     if step == "after the money moved":
         wait_until(simulator.moved)
@@ -170,17 +171,17 @@ def test_killed_while_settling_is_put_right_by_the_clock(
     ],
 )
 def test_killed_while_hearing_a_message_hears_it_again(
-    buyer: Buyer, killed: Kill, paypal_simulator: Simulator, tell: Callable[..., int], step: str, call: str
+    buyer: Buyer, killed: Killed, paypal_simulator: Simulator, tell: Callable[..., int], step: str, call: str
 ) -> None:
     """No answer: the provider calls again, and what was half done is finished."""
     paypal_simulator.pay(buyer.start())
     event = paypal_simulator.events()[-1]
     body, proof = paypal_simulator.message(event)
     paypal_simulator.fault("delay", match=call, seconds=0.5)
-    with killed("hear", buyer.sub_order, body=body.decode(), headers=proof):
+    with killed("hear", buyer.sub_order, body=body.decode(), headers=proof) as kill:
         wait_until(lambda: not paypal_simulator.stage.faults)
         if step == "writing":
-            with held(buyer.sub_order):
+            with held(buyer.sub_order, kill):
                 wait_until(paypal_simulator.moved)
     if step in ("taking the money", "writing"):
         wait_until(paypal_simulator.moved)
@@ -205,7 +206,7 @@ def paid(request: pytest.FixtureRequest, buyer: Buyer, simulators: Simulators) -
     return simulator
 
 
-def test_killed_while_deciding_to_give_back_decides_nothing(buyer: Buyer, killed: Kill, paid: Simulator) -> None:
+def test_killed_while_deciding_to_give_back_decides_nothing(buyer: Buyer, killed: Killed, paid: Simulator) -> None:
     """The cancellation is written already, the refund not yet: neither stands."""
     with transaction.atomic():
         Capture.objects.select_for_update().get()
@@ -221,7 +222,7 @@ def test_killed_while_deciding_to_give_back_decides_nothing(buyer: Buyer, killed
     "step", ["before the money moves", "after the money moved", "writing the answer", "asking how far it is"]
 )
 def test_killed_while_giving_back_is_put_right_by_the_clock(
-    buyer: Buyer, killed: Kill, paid: Simulator, step: str
+    buyer: Buyer, killed: Killed, paid: Simulator, step: str
 ) -> None:
     buyer.be_cancelled()
     call, left = "POST .*refund", RefundState.REQUESTED
@@ -236,10 +237,10 @@ def test_killed_while_giving_back_is_put_right_by_the_clock(
     if step == "before the money moves":
         paid.fault("drop_before", match=call)
     waiting = len(paid.stage.faults)
-    with killed("refund", buyer.sub_order):
+    with killed("refund", buyer.sub_order) as kill:
         wait_until(lambda: len(paid.stage.faults) < waiting)
         if step == "writing the answer":
-            with held(buyer.sub_order):
+            with held(buyer.sub_order, kill):
                 wait_until(lambda: len(paid.moved()) == 2)
     wait_until(lambda: not paid.stage.faults)
     if step != "before the money moves":
